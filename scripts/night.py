@@ -26,6 +26,10 @@ def of_status(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"{host}: {one}"
     for host in report.get("unknown", []):
         yield f"{host}: nobody can say what it runs"
+    # What else differs at Supabase is the audit's to tell.
+    for one in (report.get("supabase") or {}).get("rotation", []):
+        inventory = f"inventories/{report['environment']}"
+        yield f"rotation of the signing key: {one}; go on with ansible-playbook playbooks/supabase.yml -i {inventory}"
 
 
 def of_audit(report: Mapping[str, Any]) -> Iterator[str]:

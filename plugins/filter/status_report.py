@@ -46,7 +46,7 @@ _value:
     balancers_damaged: {}
     backups: []
     schema: {}
-    supabase: {declared: true, drift: [], waiting: [], problem: ""}
+    supabase: {declared: true, drift: [], waiting: [], rotation: [], problem: ""}
     runs: []
 """
 

@@ -61,8 +61,14 @@ objects:
   returned: success, except in check mode
   type: int
   sample: 1200
+seconds:
+  description: How long it took.
+  returned: success, except in check mode
+  type: float
+  sample: 33.5
 """
 
+import time
 from typing import Any
 
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
@@ -86,11 +92,15 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         for bucket in params["buckets"]:
             objects.require(bucket)
         return {"changed": True}
+    began = time.time()
     with options.at_work(params, None, told) as spool:
         keeping = Keeping(objects, options.where(params), spool, params["environment"])
         found = keeping.make(params["name"], params["why"], params["recipients"], params["buckets"])
-        told.tell(news.BUCKETS, {"at": found.at, "name": found.name, "verified": found.verified, "size": found.size})
-    return {"changed": True, "backup": found.shown(), "objects": sum(one.objects for one in found.buckets.values())}
+        seconds = round(time.time() - began, 1)
+        about = {"at": found.at, "name": found.name, "verified": found.verified, "size": found.size, "seconds": seconds}
+        told.tell(news.BUCKETS, about)
+    count = sum(one.objects for one in found.buckets.values())
+    return {"changed": True, "backup": found.shown(), "objects": count, "seconds": seconds}
 
 
 @in_words

@@ -79,8 +79,14 @@ objects:
   returned: O(state=drilled) or O(state=restored)
   type: int
   sample: 1200
+seconds:
+  description: How long it took.
+  returned: O(state=drilled) or O(state=restored)
+  type: float
+  sample: 21.5
 """
 
+import time
 from typing import Any
 
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
@@ -106,10 +112,17 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         return {**result, "changed": state == "restored"}
     if not params["identity"]:
         raise DeployError("identity: required; without the secret key nobody can read the backup")
-    with options.at_work(params, None, news.News()) as spool:
+    began, told = time.time(), news.News()
+    with options.at_work(params, None, told) as spool:
         returning = Returning(options.where(params), spool, params["identity"])
         count = returning.drill(found) if state == "drilled" else returning.restore(found, objects)
-    return {**result, "changed": state == "restored", "name": found.name, "objects": count}
+        seconds, at = round(time.time() - began, 1), record.said(time.time())
+        about = {"at": at, "name": found.name, "of": found.at, "objects": count, "seconds": seconds}
+        if state == "drilled":
+            told.drilled(about, news.BUCKETS_DRILL)
+        else:
+            told.tell(news.BUCKETS_RESTORE, about)
+    return {**result, "changed": state == "restored", "name": found.name, "objects": count, "seconds": seconds}
 
 
 @in_words

@@ -26,7 +26,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import
 
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.monitoring import busy
-from tests.monitoring.world import CONNECTIONS, Prometheus, await_, certificate, run_ended, went_live
+from tests.monitoring.watching import await_
+from tests.monitoring.world import CONNECTIONS, Prometheus, certificate, run_ended, went_live
 
 Happens = Callable[[Prometheus], AbstractContextManager[None]]
 # Of both limits, of the edge and of the database, 80 % are too many.

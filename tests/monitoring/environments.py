@@ -65,5 +65,5 @@ def production(given: Mapping[str, Any] = PRODUCTION, inventory: Inventory = INV
     return Watched(given, OPTIONS, inventory)
 
 
-def staging(given: Mapping[str, Any] = STAGING) -> Watched:
-    return Watched(given, OPTIONS, replace(INVENTORY, environment="staging", caps={}))
+def staging(given: Mapping[str, Any] = STAGING, inventory: Inventory = INVENTORY) -> Watched:
+    return Watched(given, OPTIONS, replace(inventory, environment="staging", caps={}))

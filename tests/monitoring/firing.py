@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.monitoring.conditions import DISK, Condition
-from tests.monitoring.world import Prometheus, await_
+from tests.monitoring.watching import await_
+from tests.monitoring.world import Prometheus
 
 
 def fires_and_ends(host: Prometheus, condition: Condition) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.server
+import os
 import shutil
 import subprocess
 import tempfile
@@ -114,6 +115,18 @@ class Disk:
     def device(self) -> str:
         lines = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
         return next(device for device, place, *_ in lines if place == str(self._at))
+
+    @contextmanager
+    def filled_but(self, free_percent: float) -> Iterator[None]:
+        """Until what is left of it is so much, as the node exporter counts it."""
+        seen, file = os.statvfs(self._at), self._at / f"all-but-{free_percent:g}"
+        try:
+            with file.open("wb", buffering=0) as stream:
+                _write(stream, int((seen.f_bavail - seen.f_blocks * free_percent / 100) * seen.f_frsize))
+                os.fsync(stream.fileno())
+            yield
+        finally:
+            file.unlink()
 
     @contextmanager
     def filled(self, percent: float) -> Iterator[None]:

@@ -42,7 +42,8 @@ from tests.edge_lab.toys import Loop, ToyDocker
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.monitoring.environments import INVENTORY, PRODUCTION, production
 from tests.monitoring.programs import running
-from tests.monitoring.world import await_, flags, is_ready
+from tests.monitoring.watching import await_, is_ready
+from tests.monitoring.world import flags
 from tests.unit.run_page_picture import BROWSERS
 
 PICTURE = ROOT / "docs" / "pictures" / "prometheus-deploy.png"

@@ -10,7 +10,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts import readiness
 
 from tests.monitoring import programs
-from tests.monitoring.world import await_
+from tests.monitoring.watching import await_
 from tests.postgres import free_port
 
 

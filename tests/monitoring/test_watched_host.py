@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from tests.monitoring.conditions import CONDITIONS, Condition
 from tests.monitoring.firing import fires_and_ends
 from tests.monitoring.programs import ROOT
-from tests.monitoring.world import Prometheus, await_, watched_host
+from tests.monitoring.watching import Watching, await_
+from tests.monitoring.world import Prometheus, also_watched_by_staging, watched_host
 
 DASHBOARDS = sorted((ROOT / "stacks" / "monitoring" / "dashboards").glob("*.json"))
 
@@ -77,6 +79,28 @@ def test_an_alert_reaches_its_receiver_with_the_command_that_comes_next(promethe
     assert alert["annotations"]["runbook"] == "ansible-playbook playbooks/status.yml -i inventories/production"
 
 
+@pytest.fixture
+def staging(prometheus: Prometheus, tmp_path: Path) -> Iterator[Watching]:
+    """While one test asks, the host is staging's as well. What staging minds less: tests/monitoring/environments.py."""
+    with also_watched_by_staging(prometheus, tmp_path, availability_percent=94) as found:
+        yield found
+
+
+def test_what_pages_one_environment_is_a_ticket_or_nothing_in_another(prometheus: Prometheus, staging: Watching) -> None:
+    """A tenth of the requests fails, half a second is late in production, and the certificate ends in ten days."""
+    errors, slow = {"service": "shop.web"}, {"service": "shop.slow"}
+    _told(prometheus, "ErrorsFast", "firing", severity="page", **errors)
+    _told(prometheus, "SlowFast", "firing", severity="page", **slow)
+    _told(prometheus, "CertificateEnds", "firing")
+    _told(staging, "ErrorsSlow", "firing", severity="ticket", **errors)
+    # It has seen the rest as well.
+    for query in ('service:slow:now{service="shop.slow"}', "probe_ssl_earliest_cert_expiry - time() < 11 * 86400"):
+        await_(query, partial(staging.ask, query))
+    minds = 'ALERTS{alertstate="firing", alertname=~"ErrorsFast|SlowFast|SlowLong|CertificateEnds"}'
+    await_("that staging minds no more than the errors", lambda: not staging.ask(minds))
+    _each_has_told_its_own(prometheus, staging)
+
+
 @pytest.mark.parametrize("condition", [one for one in CONDITIONS if not one.deep], ids=lambda one: one.alert)
 def test_an_alert_fires_from_what_happens_reaches_its_receiver_and_ends(prometheus: Prometheus, condition: Condition) -> None:
     fires_and_ends(prometheus, condition)
@@ -85,6 +109,43 @@ def test_an_alert_fires_from_what_happens_reaches_its_receiver_and_ends(promethe
 def test_errors_that_can_wait_wake_nobody_up(prometheus: Prometheus) -> None:
     await_("the ticket", lambda: prometheus.last_word("ErrorsSlow", service="shop.few", severity="ticket") == "firing")
     assert prometheus.ask('ALERTS{alertname="ErrorsFast", service="shop.few"}') == []
+    # Whom production pages hears of pages alone.
+    await_("a page", lambda: "on-call" in {one["receiver"] for one in prometheus.told})
+    assert {one["labels"]["severity"] for one in prometheus.told if one["receiver"] == "on-call"} == {"page"}
+
+
+def test_a_disk_that_one_environment_minds_is_told_there_alone_until_the_other_minds_it(
+    prometheus: Prometheus, staging: Watching
+) -> None:
+    """Production wants 10 % free, staging 5."""
+    full = {"device": prometheus.disk.device}
+    share = f'min(node_filesystem_avail_bytes{{device="{full["device"]}"}} / node_filesystem_size_bytes * 100)'
+    await_("the disk in staging", lambda: staging.ask(f"{share} > 50"))
+    await_("room in production", lambda: not prometheus.firing("DiskFull", **full))
+    with prometheus.disk.filled_but(7.5):
+        _told(prometheus, "DiskFull", "firing", severity="page", **full)
+        # Of the same group of rules, and judged after it.
+        _told(staging, "DiskFillsUp", "firing", **full)
+        [seen] = staging.ask(share)
+        assert 5 < float(seen["value"][1]) < 10
+        assert (staging.firing("DiskFull", **full), staging.last_word("DiskFull", **full)) == ([], "")
+        with prometheus.disk.filled_but(2):
+            _told(staging, "DiskFull", "firing", severity="page", **full)
+            assert prometheus.last_word("DiskFull", **full) == "firing"
+    _told(prometheus, "DiskFull", "resolved", **full)
+    _told(staging, "DiskFull", "resolved", **full)
+    _each_has_told_its_own(prometheus, staging)
+
+
+def _told(own: Watching, alert: str, word: str, **labels: str) -> None:
+    await_(f"word of {alert} in {own.environment}: {word}", lambda: own.last_word(alert, **labels) == word)
+
+
+def _each_has_told_its_own(prometheus: Prometheus, staging: Watching) -> None:
+    assert {(one["labels"]["environment"], one["receiver"]) for one in staging.told} == {("staging", "staging")}
+    assert {one["labels"]["environment"] for one in prometheus.told} == {"production"}
+    commands = {one["annotations"]["runbook"].partition("-i ")[2].split()[0] for one in staging.told}
+    assert commands == {"inventories/staging"}
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=[path.stem for path in DASHBOARDS])

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import http.client
 import http.server
-import json
 import ssl
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,17 +27,18 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage im
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import measured
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.rollout import Rollout
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.release import Releases
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring import receivers, rules, targets
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import Host
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring import targets
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.monitoring.watched import Host, Inventory
 
 from tests.hangs import HANGS_AFTER_SECONDS
-from tests.monitoring.environments import INVENTORY, PRODUCTION, production
+from tests.monitoring import watching
+from tests.monitoring.environments import INVENTORY, PRODUCTION, STAGING, production, staging
 from tests.monitoring.gateway import Gateway
 from tests.monitoring.parts import Disk, Part, answering, program, well
 from tests.monitoring.programs import ROOT
+from tests.monitoring.watching import Watching, await_
 from tests.postgres import free_port, server
 
-_POLL_SECONDS = 0.2
 # Of so many requests one is answered with 503: too many for the month, too few to wake anybody up.
 _ONE_OF = 300
 # Longer than monitoring.thresholds.latency_seconds of the tests, and for so many users at once: HAProxy's average begins at 0 and
@@ -100,50 +98,23 @@ backend host-metrics.node-exporter
 """
 
 
-def await_(what: str, met: Callable[[], Any]) -> Any:
-    """What ``met`` gives once it is something."""
-    end = time.monotonic() + HANGS_AFTER_SECONDS
-    while True:
-        found = met()
-        if found:
-            return found
-        assert time.monotonic() < end, f"{what} did not come within {HANGS_AFTER_SECONDS} s"
-        time.sleep(_POLL_SECONDS)
-
-
 @dataclass
-class Prometheus:
-    port: int
-    # What Alertmanager has told its receiver.
-    told: list[dict[str, Any]]
+class Prometheus(Watching):
+    """Production's, with the host that it watches."""
+
     # What its host, and the second one, tell of themselves.
-    root: Path
-    other_root: Path
+    root: Path = field(kw_only=True)
+    other_root: Path = field(kw_only=True)
     # Name -> what can be killed.
-    parts: Mapping[str, Part]
-    gateway: Gateway
-    disk: Disk
-    database_port: int
-    http_port: int
-
-    def firing(self, alert: str, **labels: str) -> list[dict[str, Any]]:
-        wanted = ", ".join(f'{name}="{value}"' for name, value in {"alertname": alert, "alertstate": "firing", **labels}.items())
-        return self.ask(f"ALERTS{{{wanted}}}")
-
-    def last_word(self, alert: str, **labels: str) -> str:
-        """What its receiver was last told of it."""
-        wanted = {"alertname": alert, "environment": "production", **labels}.items()
-        return next((str(one["status"]) for one in reversed(self.told) if wanted <= one["labels"].items()), "")
-
-    def ask(self, query: str) -> list[dict[str, Any]]:
-        """The series of an instant query. Its own words where it refuses one."""
-        address = f"http://127.0.0.1:{self.port}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-        try:
-            with urllib.request.urlopen(address, timeout=HANGS_AFTER_SECONDS) as answer:
-                found = json.load(answer)
-        except urllib.error.HTTPError as exc:
-            raise AssertionError(f"{query}: {exc.read().decode()}") from exc
-        return cast("list[dict[str, Any]]", found["data"]["result"])
+    parts: Mapping[str, Part] = field(kw_only=True)
+    gateway: Gateway = field(kw_only=True)
+    disk: Disk = field(kw_only=True)
+    database_port: int = field(kw_only=True)
+    http_port: int = field(kw_only=True)
+    # What is found where, for whoever else watches this host.
+    places: Mapping[str, str] = field(kw_only=True)
+    site: str = field(kw_only=True)
+    authority: Path = field(kw_only=True)
 
 
 def _as_an_engine(request: http.server.BaseHTTPRequestHandler) -> None:
@@ -209,8 +180,8 @@ def went_live(root: Path, release: str) -> None:
 
 
 _PORTS = (
-    *("metrics", "https", "http", "application", "slow", "ml", "engine", "sink", "node", "postgres", "blackbox"),
-    *("alertmanager", "prometheus", "other_metrics", "other_http", "other_node"),
+    *("metrics", "https", "http", "application", "slow", "ml", "engine", "node", "postgres", "blackbox"),
+    *("other_metrics", "other_http", "other_node"),
 )
 
 
@@ -220,11 +191,9 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
     ports = {name: free_port() for name in _PORTS}
     # It ends sooner than monitoring.thresholds allows.
     both, authority = certificate(directory, 10)
-    told: list[dict[str, Any]] = []
-
-    def hear(request: http.server.BaseHTTPRequestHandler) -> None:
-        told.extend(json.loads(request.rfile.read(int(request.headers["Content-Length"])))["alerts"])
-        well(request)
+    own = Watching()
+    # Who is paged is woken up, and hears of nothing else.
+    own_receivers = [own.receiver("sink"), own.receiver("on-call", "page")]
 
     def started(name: str, *arguments: object, log: str, more: dict[str, str] | None = None) -> Part:
         return ending(program(name, *arguments, log=directory / f"{log}.log", more=more))
@@ -241,8 +210,7 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
         disk = Disk()
         stack.callback(disk.close)
         application = ending(answering(well, ports["application"]))
-        for answer, name in ((hear, "sink"), (_late, "slow")):
-            ending(answering(answer, ports[name]))
+        ending(answering(_late, ports["slow"]))
         replica = ending(answering(well, ports["ml"]))
         edge, other = directory / "haproxy.cfg", directory / "other.cfg"
         edge.write_text(_EDGE.format(**ports, certificate=both, connections=CONNECTIONS))
@@ -267,25 +235,14 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
         queries = ROOT / "stacks" / "monitoring" / "queries.yml"
         asked = (f"--web.listen-address=127.0.0.1:{ports['postgres']}", f"--extend.query-path={queries}")
         started("prometheus-postgres-exporter", *asked, log="postgres", more={"DATA_SOURCE_NAME": url})
-        for name, text in _texts(directory, ports, authority, thresholds).items():
-            (directory / name).write_text(text)
+        places, site = _places(ports, authority), f"https://127.0.0.1:{ports['https']}/health"
+        given = {**PRODUCTION, "thresholds": {**PRODUCTION["thresholds"], **thresholds}}
+        watching.write(directory, production(*_watched(given, own_receivers, site, authority)), own, places)
         probing = (f"--config.file={directory / 'blackbox.yml'}", f"--web.listen-address=127.0.0.1:{ports['blackbox']}")
         prober = started("prometheus-blackbox-exporter", *probing, log="blackbox")
-        telling = (
-            *(f"--config.file={directory / 'alertmanager.yml'}", f"--storage.path={directory / 'alertmanager'}"),
-            *(f"--web.listen-address=127.0.0.1:{ports['alertmanager']}", "--cluster.listen-address="),
-        )
-        started("prometheus-alertmanager", *telling, log="alertmanager")
         await_("the gateway", gateway.answers)
         # A call in its books, and one that may cost more than is left.
         assert (gateway.call(), gateway.call("dear")) == (200, 402)
-        watching = (
-            *(f"--config.file={directory / 'prometheus.yml'}", f"--storage.tsdb.path={directory / 'prometheus'}"),
-            f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
-            # What fires before Alertmanager is known is told again a minute later.
-            "--rules.alert.resend-delay=1s",
-        )
-        itself = started("prometheus", *watching, log="prometheus")
         mortal = {
             "edge": its_edge,
             "application": application,
@@ -295,11 +252,20 @@ def watched_host(directory: Path, **thresholds: float) -> Iterator[Prometheus]:
             "other edge": other_edge,
             "prober": prober,
         }
+        stack.enter_context(watching.begun(directory, own))
         found = Prometheus(
-            *(ports["prometheus"], told, root, other_root, mortal, gateway, disk, database, ports["http"]),
+            *(own.environment, own.port, own.alertmanager, own.sink, own.told),
+            root=root,
+            other_root=other_root,
+            parts=mortal,
+            gateway=gateway,
+            disk=disk,
+            database_port=database,
+            http_port=ports["http"],
+            places=places,
+            site=site,
+            authority=authority,
         )
-        await_("Prometheus, or its end", lambda: is_ready(found.port) or not itself.is_there())
-        assert itself.is_there(), (directory / "prometheus.log").read_text()
         gone = threading.Event()
         stack.callback(gone.set)
         late = [_users_of_slow] * _LATE_USERS
@@ -319,63 +285,38 @@ def flags(file: str, service: str, metrics: Path) -> list[str]:
     ]
 
 
-def _texts(directory: Path, ports: Mapping[str, int], authority: Path, thresholds: Mapping[str, float]) -> dict[str, str]:
-    """File -> its text, of production with two hosts."""
+@contextmanager
+def also_watched_by_staging(host: Prometheus, directory: Path, **thresholds: float) -> Iterator[Watching]:
+    """The very same host, by a Prometheus and an Alertmanager with what is made of staging's inventory."""
+    own = Watching("staging")
+    given = {**STAGING, "thresholds": {**STAGING["thresholds"], **thresholds}}
+    watched = staging(*_watched(given, [own.receiver("staging")], host.site, host.authority))
+    watching.write(directory, watched, own, host.places)
+    with watching.begun(directory, own):
+        yield own
+
+
+def _watched(
+    given: Mapping[str, Any], receivers: list[dict[str, Any]], site: str, authority: Path
+) -> tuple[dict[str, Any], Inventory]:
+    """What an environment says of its monitoring, and its two hosts."""
     hosts = [Host("watch-1", "10.0.0.9:8405", "10.0.0.9:443"), Host("app-2", "10.0.0.2:8405", "10.0.0.2:80")]
-    site = f"https://127.0.0.1:{ports['https']}/health"
-    given = {
-        **PRODUCTION,
-        "thresholds": {**PRODUCTION["thresholds"], **thresholds},
-        "ca_path": str(authority),
-        "urls": [],
-        "receivers": [{"name": "sink", "kind": "webhook", "url": f"http://127.0.0.1:{ports['sink']}/"}],
-    }
-    watched = production(given, replace(INVENTORY, hosts=hosts, urls=[site]))
-    assert watched.problems == [], watched.problems
-    places = {
+    return (
+        {**given, "ca_path": str(authority), "urls": [], "receivers": receivers},
+        replace(INVENTORY, hosts=hosts, urls=[site]),
+    )
+
+
+def _places(ports: Mapping[str, int], authority: Path) -> dict[str, str]:
+    return {
         "10.0.0.9:8405": f"127.0.0.1:{ports['metrics']}",
         "10.0.0.2:8405": f"127.0.0.1:{ports['other_metrics']}",
         "10.0.0.2:80": f"127.0.0.1:{ports['other_http']}",
-        targets.PROMETHEUS: f"127.0.0.1:{ports['prometheus']}",
-        targets.ALERTMANAGER: f"127.0.0.1:{ports['alertmanager']}",
         targets.BLACKBOX: f"127.0.0.1:{ports['blackbox']}",
         targets.NODE: f"127.0.0.1:{ports['node']}",
         targets.POSTGRES: f"127.0.0.1:{ports['postgres']}",
         targets.BLACKBOX_CA: str(authority),
-        targets.DIRECTORY: str(directory),
     }
-    prometheus = targets.prometheus(watched)
-    prometheus["global"] |= dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "1s")
-    told = receivers.alertmanager(watched)
-    told["route"] |= {"group_wait": "1s", "group_interval": "1s"}
-    documents = {
-        "prometheus.yml": prometheus,
-        "rules.yml": _at_once(rules.rules(watched)),
-        "alertmanager.yml": told,
-        "blackbox.yml": targets.blackbox(watched),
-    }
-    found = {}
-    for name, document in documents.items():
-        text = yaml.safe_dump(json.loads(json.dumps(document)))
-        for place, here in places.items():
-            text = text.replace(place, here)
-        found[name] = text
-    return found
-
-
-def _at_once(document: dict[str, Any]) -> dict[str, Any]:
-    """An alert fires as soon as its cause is there: that it waits is promtool's to see."""
-    for rule in (rule for group in document["groups"] for rule in group["rules"] if "for" in rule):
-        rule["for"] = "0s"
-    return document
-
-
-def is_ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=HANGS_AFTER_SECONDS) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def _users(port: int, until: threading.Event) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -32,7 +33,13 @@ OBJECTS = {**BACKUP, "name": f"{BACKUP['name']}-objects", "kind": "objects", "ta
 BOTH = rule("backup_store", {"changed": False, "urls": {}, "records": [BACKUP, OBJECTS], "removed": []})
 # Only who is asked for exactly this puts it back.
 PUT_BACK = [
-    rule("storage_restore", {"changed": True, "objects": 5}, state="restored", record=OBJECTS, url="https://storage.example"),
+    rule(
+        "storage_restore",
+        {"changed": True, "name": OBJECTS["name"], "objects": 5, "seconds": 2.5},
+        state="restored",
+        record=OBJECTS,
+        url="https://storage.example",
+    ),
     rule("storage_restore", {"failed": True, "msg": "of another backup"}, state="restored"),
 ]
 # An option that is typed twice is the last one's.
@@ -140,7 +147,8 @@ def test_a_restore_puts_buckets_back_after_the_database_and_backs_both_up_first(
         ("database_restore", "restored"),
         ("storage_restore", "restored"),
     ]
-    assert "5 objects" in done.output
+    assert f"{OBJECTS['name']} was put back in 2.5 s: 5 objects" in done.output
+    assert re.search(r"-objects: 5 objects of pictures, in 2\.5 s", done.output)
     last = [one for one in done.asked if one["module"] == "storage_restore"][-1]
     assert last["token"] == 7
     assert "canary" not in done.output
@@ -151,6 +159,7 @@ def test_a_drill_reads_the_buckets_too(runs: Runs) -> None:
     done = runs["tries buckets"]
     assert done.code == 0, done.output
     assert done_with_buckets(done) == [("database_restore", "drilled"), ("storage_restore", "drilled")]
+    assert f"{OBJECTS['name']} was decrypted and read in 2.5 s: 5 objects, each as it was written" in done.output
 
 
 @pytest.mark.deep

@@ -74,6 +74,14 @@ def test_a_deploy_is_refused_for_the_same_errors_in_one_message_before_anything_
     assert {one["module"] for one in done.asked} == {"lease", "preflight_info"}
 
 
+def test_a_deploy_goes_on_where_the_monitoring_is_dead_and_says_that_nobody_could_be_asked(stage: Stage) -> None:
+    dead = {**SHOWN, "alerts": None, "trouble": {"alerts": "http://172.18.0.7:9093/api/v2/alerts: connection refused"}}
+    done = stage.play("dead", "deploy", Case(PAGES, rules=[rule("preflight_info", dead, host="app-2")]))
+    assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (0, "deployed"), done.output
+    assert "http://172.18.0.7:9093/api/v2/alerts: connection refused" in done.output
+    assert "stack_rollout" in {one["module"] for one in done.asked}
+
+
 @pytest.mark.parametrize(("accept", "code"), [(["alerts"], 0), (["disk"], 2)])
 @pytest.mark.deep
 def test_what_is_accepted_does_not_refuse(stage: Stage, accept: list[str], code: int) -> None:

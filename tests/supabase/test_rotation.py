@@ -17,9 +17,11 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.client import Api
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase_api.project import Project
 from ansible_collections.morpheus.deploy.plugins.modules import supabase_project
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import supabase_status
 
 from tests.supabase.standin import STAGING, STAGING_TOKEN, StandIn, jwt_secret, keys, node, publishable
 from tests.unit.module_run import run_module
+from tests.unit.scripts.programs import program
 
 HERE = Path(__file__).parent
 PERSON = {"email": "ida@users.example", "password": "a long password"}
@@ -155,6 +157,37 @@ def test_a_rotation_goes_its_whole_way_and_nobody_is_signed_out(rotation: Rotati
     # Its public half is gone as well, so the client asks the service, which says no.
     assert rotation.accepts(fifth=fifth["access"]) == {"fifth": BAD}
     assert rotation.states() == [("HS256", "revoked"), ("ES256", "revoked"), ("ES256", "in_use")]
+
+
+def test_each_night_is_told_which_step_is_due_until_the_rotation_is_over(rotation: Rotation) -> None:
+    """By the nightly look, which changes nothing; the command that it names does the step."""
+
+    def night() -> list[str]:
+        writes = len(rotation.supabase.writes())
+        seen = {"declared": True, "asked": True, "project": rotation.run(_ansible_check_mode=True)}
+        assert len(rotation.supabase.writes()) == writes
+        report = {"environment": "staging", "hosts": {}, "supabase": supabase_status.told(seen)}
+        end = "; go on with ansible-playbook playbooks/supabase.yml -i inventories/staging"
+        found = list(program("scripts/night.py").of_status(report))
+        assert all(one.endswith(end) for one in found)
+        return [one.removeprefix("rotation of the signing key: ").removesuffix(end) for one in found]
+
+    rotation.supabase.ask("PUT", f"/v1/projects/{STAGING}/api-keys/legacy?enabled=false", STAGING_TOKEN)
+    assert night() == [
+        "due now: signing_key is the project signs with its legacy secret, expected which becomes a key that can be rotated",
+        "due now: signing_key is no signing key is in use, expected a key ES256 on standby",
+    ]
+    rotation.run()
+    assert night() == [WAITS]
+    rotation.passes(20)
+    assert night() == ["due now: signing_key is tokens are signed with HS256, expected the key on standby in use"]
+    rotation.run()
+    assert night() == ["the signing key before can be revoked in 75 min"]
+    rotation.passes(75)
+    assert night() == ["due now: signing_key is the signing key before is still good, expected it is revoked"]
+    rotation.run()
+    assert rotation.states() == [("HS256", "revoked"), ("ES256", "in_use")]
+    assert night() == []
 
 
 def dies_before(send: Callable[[], Any]) -> Any:

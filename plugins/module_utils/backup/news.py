@@ -20,7 +20,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.metrics import Sample
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
 
-BACKUP, BUCKETS, DRILL, RESTORE, STAGING_DATA = "backup", "buckets", "drill", "restore", "staging_data"
+BACKUP, DRILL, RESTORE, STAGING_DATA = "backup", "drill", "restore", "staging_data"
+# Of what buckets hold, beside the database's.
+BUCKETS, BUCKETS_DRILL, BUCKETS_RESTORE = "buckets", "buckets_drill", "buckets_restore"
 _METRICS = {
     BACKUP: ("backup_last_success_timestamp_seconds", "Of when the last backup is that was restored and found to be whole."),
     BUCKETS: ("backup_buckets_timestamp_seconds", "Of when the last backup of buckets is that was found to be whole."),
@@ -32,7 +34,9 @@ _DONE = {
     BACKUP: "the backup {} was made and verified",
     BUCKETS: "the backup {} was made and verified",
     DRILL: "the backup {} came back as it was",
+    BUCKETS_DRILL: "the backup {} came back as it was",
     RESTORE: "the database holds the backup {}",
+    BUCKETS_RESTORE: "the buckets hold the backup {}",
     STAGING_DATA: "the database holds the export {}",
 }
 
@@ -70,9 +74,9 @@ class News:
             sample = Sample(name, {}, record.seconds(str(about["at"])))
             metrics.keep(metrics.file(self._metrics, kind), metrics.text({name: what}, [sample]))
 
-    def drilled(self, about: Mapping[str, Any]) -> None:
-        """Beside the last drill all of them are kept, one a line."""
-        self.tell(DRILL, about)
+    def drilled(self, about: Mapping[str, Any], kind: str = DRILL) -> None:
+        """Beside the last drill of its kind all of them are kept, one a line."""
+        self.tell(kind, about)
         path = self.directory / "drills.jsonl"
         with spoken(), open(path, "ab+", opener=private) as stream:
             # One that a crash has torn gets an end, so that this drill has a line of its own.

@@ -15,7 +15,9 @@ _KINDS: Mapping[str, tuple[str, str, str]] = {
     "backup": ("BACKUP", "h", "playbooks/backup.yml"),
     "buckets": ("BUCKETS", "h", "playbooks/backup.yml"),
     "drill": ("RESTORE DRILL", "d", "playbooks/backup.yml -e backup_do=drill"),
+    "buckets_drill": ("BUCKETS DRILL", "d", "playbooks/backup.yml -e backup_do=drill"),
     "restore": ("RESTORE", "d", "playbooks/restore.yml"),
+    "buckets_restore": ("BUCKETS RESTORE", "d", "playbooks/restore.yml"),
     "staging_data": ("STAGING DATA", "d", "playbooks/import_data.yml"),
 }
 _UNITS = {"h": 3600, "d": 86400}

@@ -21,8 +21,15 @@ def told(seen: Mapping[str, Any]) -> dict[str, Any]:
         "declared": True,
         "drift": supabase.drift(seen),
         "waiting": list(project.get("waiting") or []),
+        "rotation": _rotation(project),
         "problem": " ".join(problem.split()),
     }
+
+
+def _rotation(project: Mapping[str, Any]) -> list[str]:
+    """Of the key that signs users' tokens: the step that a run of supabase.yml would do now, and what waits for a later one."""
+    due = [one for one in project.get("differences") or [] if one.get("name") == "signing_key"]
+    return [*(f"due now: {one['sentence']}" for one in due), *(project.get("waiting") or [])]
 
 
 def heads(report: Mapping[str, Any]) -> list[str]:

@@ -49,6 +49,15 @@ def test_each_finding_is_a_line(tmp_path: Path) -> None:
     assert count == 6
 
 
+def test_a_rotation_that_stands_half_way_is_told_with_the_command_that_goes_on_with_it(tmp_path: Path) -> None:
+    step = "due now: signing_key is tokens are signed with HS256, expected the key on standby in use"
+    status = {"environment": "staging", "hosts": {}, "unknown": [], "supabase": {"rotation": [step], "waiting": []}}
+    body, count = night.text(lay(tmp_path, status=status), ["staging"], "run 7")
+    command = "ansible-playbook playbooks/supabase.yml -i inventories/staging"
+    assert f"- rotation of the signing key: {step}; go on with {command}\n" in body
+    assert count == 1
+
+
 def test_a_renewal_that_gives_no_reason_is_a_finding(tmp_path: Path) -> None:
     body, count = night.text(
         lay(tmp_path, certificates={"verdict": "mixed", "failed": True, "messages": []}), ["staging"], "run 7"

@@ -37,6 +37,19 @@ def test_the_youngest_of_all_hosts_is_told_and_what_is_too_old_with_its_command(
     ]
 
 
+def test_what_buckets_took_stands_beside_what_the_database_took() -> None:
+    kinds = {"backup": 61.5, "buckets": 30, "drill": 93, "buckets_drill": 24, "restore": 150, "buckets_restore": 45}
+    known = {kind: {"at": AT, "name": kind, "seconds": seconds} for kind, seconds in kinds.items()}
+    assert backups.lines(backups.told({"app-1": {"backups": known}}, {}), "production", NOW + 7200) == [
+        "BACKUP  2.0 h old (backup), took 1.0 min",
+        "BUCKETS  2.0 h old (buckets), took 0.5 min",
+        "RESTORE DRILL  0.1 d old (drill), took 1.6 min",
+        "BUCKETS DRILL  0.1 d old (buckets_drill), took 0.4 min",
+        "RESTORE  0.1 d old (restore), took 2.5 min",
+        "BUCKETS RESTORE  0.1 d old (buckets_restore), took 0.8 min",
+    ]
+
+
 def test_nothing_is_told_where_nobody_asks() -> None:
     assert backups.told({"app-1": {"live": "1.0.0"}}, {"backup": 0, "staging_data": 0}) == []
     assert backups.told({}, {}) == []

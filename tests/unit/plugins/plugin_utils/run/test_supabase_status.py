@@ -49,6 +49,12 @@ def test_a_status_names_what_differs_and_what_mends_it(seen: dict[str, Any], sen
     assert supabase_status.heads(supabase_status.told(seen)) == sentences
 
 
+def test_of_a_rotation_the_step_that_is_due_and_what_waits_are_told_apart_from_other_differences() -> None:
+    due = {"name": "signing_key", "sentence": "signing_key is the signing key is 91 days old, expected a key ES256 on standby"}
+    said = {"differences": [{"name": "auth.site_url", **ONE["differences"][0]}, due], "waiting": [WAITS]}
+    assert supabase_status.told({"declared": True, "project": said})["rotation"] == [f"due now: {due['sentence']}", WAITS]
+
+
 def test_it_stands_in_the_table_for_people() -> None:
     report: dict[str, Any] = {"environment": "staging", "hosts": {}, "runs": [], "lease": None, "lease_problem": "no host"}
     report["supabase"] = supabase_status.told({"declared": True, "project": ONE})
