@@ -115,9 +115,8 @@ options:
     default: false
   keeps_ledger:
     description:
-      - Where a rollout of the release would do nothing, ask the database for its ledger of migrations, by the login in
-        C(stack.migration.reader), and keep it on the host, as M(morpheus.deploy.stack_ledger) does. So a run that changes nothing
-        needs no other module for that.
+      - Ask the database for its ledger of migrations, by the login in C(stack.migration.reader), and keep it on the host, as
+        M(morpheus.deploy.stack_ledger) does. So a run that applies no migration needs no other module for that.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -399,8 +398,6 @@ def _is_idle(host: StackHost) -> bool:
 
 
 def _kept_ledger(host: StackHost, prepared: Prepared) -> str:
-    if prepared.pending:
-        return ""
     # What few runs use, and takes long to import.
     from ansible_collections.morpheus.deploy.plugins.module_utils.operations import ledger
 

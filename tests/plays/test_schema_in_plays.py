@@ -181,6 +181,18 @@ def test_where_nothing_changes_and_hosts_have_read_it_no_other_module_asks_the_d
     assert (len(asked(done, "ledger_login")), len(asked(done, "stack_ledger"))) == (others, 2 * others)
 
 
+@pytest.mark.parametrize(("rows", "migrations", "others"), [(("ff", "aa"), 0, 0), (("ff",), 1, 1)], ids=["none", "one"])
+def test_a_release_asks_the_database_again_only_after_a_migration(
+    stage: Stage, rows: tuple[str, ...], migrations: int, others: int
+) -> None:
+    """What hosts have read when they prepared the release is true until then."""
+    prepared = rule("stack_release", {**READY, "versions": ["ff", "aa"], "ledger": "live"})
+    done = deploy(stage, f"pending-{migrations}", database(*rows), prepared)
+    assert done.code == 0, done.output
+    assert len(asked(done, "stack_migration")) == migrations
+    assert (len(asked(done, "ledger_login")), len(asked(done, "stack_ledger"))) == (others, 2 * others)
+
+
 @pytest.mark.deep
 def test_a_login_that_cannot_be_made_is_told_and_stops_no_deploy(stage: Stage) -> None:
     why = "web.URL may not make the role of ledger.URL. Whoever may, types once: create role reader"
