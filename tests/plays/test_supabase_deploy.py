@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.supabase import files
 
-from tests.plays.staged import COMPOSE, VARIABLES, Case, Done, Stage, rule
+from tests.plays.staged import COMPOSE, VARIABLES, WELL, Case, Done, Stage, rule
 
 DIRECTORY = "supabase/migrations"
 A, B, C = (f"{DIRECTORY}/2026010{number}000000_{name}.sql" for number, name in ((1, "orders"), (2, "fill"), (3, "drop")))
@@ -35,15 +35,17 @@ def deploy(
     options: tuple[str, ...] = (),
     url: str = URL,
     playbook: str = "deploy",
+    reader: str = "",
 ) -> Done:
     stack = {
         **VARIABLES["stack"],
         "files": ["supabase"],
         "env": {"web": {"MODE": "fast"}},
         "database": {"secret": "web.URL"},
-        "migration": {"engine": "supabase", "lock_timeout_seconds": 2.5},
+        "migration": {"engine": "supabase", "lock_timeout_seconds": 2.5} | ({"reader": reader} if reader else {}),
     }
-    variables = {"stack": stack, "stack_secrets": {"web": {"KEY": "k" * 32, "URL": url}}}
+    secrets = {"web": {"KEY": "k" * 32, "URL": url}} | ({"ledger": {"URL": url.replace("app:", "reader:")}} if reader else {})
+    variables = {"stack": stack, "stack_secrets": secrets}
     shipped = {
         "source/compose.yml": f"{COMPOSE}\n    env_file: [env/web.env]\n",
         "source/supabase/config.toml": 'project_id = "shop"\n',
@@ -167,3 +169,14 @@ def test_a_plan_goes_on_where_migrations_would_be_refused_and_says_why(stage: St
     report = done.files["staging/plan.json"]
     assert (report["verdict"], report["hosts"]["app-1"]["plan"]) == ("refused", ["web: start 1 candidate"])
     assert [one["seen"] for one in report["findings"] if one["check"] == "migrations"] == [msg]
+
+
+@pytest.mark.parametrize(("applied", "others"), [([], 0), ([A], 1)], ids=["none", "one"])
+def test_only_after_a_migration_the_database_is_asked_for_its_ledger_again(stage: Stage, applied: list[str], others: int) -> None:
+    """What hosts have read when they prepared the release is true until then."""
+    [ready] = [one["answer"] for one in WELL if one["module"] == "stack_release"]
+    rules = [rule("stack_release", {**ready, "ledger": "live"}), rule("supabase_migrations", said(applied=applied, waiting={}))]
+    done = deploy(stage, f"ledger-{others}", *rules, reader="ledger.URL")
+    assert done.code == 0, done.output
+    assert len(asked(done, "supabase_migrations")) == 1
+    assert (len(asked(done, "ledger_login")), len(asked(done, "stack_ledger"))) == (others, 2 * others)
