@@ -104,6 +104,14 @@ def a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it(world: World)
     assert run.summary.index("of production: ready") < run.summary.index("of production: deployed")
 
 
+def a_tag_waits_for_the_one_that_is_deployed_and_cuts_nobody_off(world: World) -> None:
+    world.staged()
+    world.forge.answers["production"] = "granted"
+    world.say()
+    runs = world.forge.together(TAGGED, TAGGED, TAGGED, workflow="deploy-production")
+    assert [run.conclusion for run in runs] == ["success", "cancelled", "success"]
+
+
 def without_an_approval_nothing_is_deployed(world: World) -> None:
     world.staged()
     for answer in ("denied", "timed out"):
@@ -475,6 +483,7 @@ SCENARIOS = [
     what_a_run_left_as_it_was_is_not_taken_back,
     pushes_wait_for_each_other_and_only_the_newest_waits,
     a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it,
+    a_tag_waits_for_the_one_that_is_deployed_and_cuts_nobody_off,
     without_an_approval_nothing_is_deployed,
     a_plan_that_finds_something_is_shown_and_nobody_is_asked,
     what_staging_has_not_proved_is_not_even_planned,

@@ -52,6 +52,10 @@ def nightly_without(playbook: str) -> Change:
     return lambda all_trees: job("drift", "look")(all_trees)["strategy"]["matrix"]["playbook"].remove(playbook)
 
 
+def cuts_off(workflow: str) -> Change:
+    return lambda all_trees: all_trees[f".github/workflows/{workflow}.yml"]["concurrency"].update({"cancel-in-progress": True})
+
+
 PLAYBOOK = job("playbook", "run")
 SLIPS = {
     "smoke test before the deploy": (
@@ -132,8 +136,12 @@ SLIPS = {
         skips(job("release", "build"), "Refuse what is not main"),
         scenarios.a_version_is_made_of_main_only,
     ),
+    "tags cut each other off": (
+        cuts_off("deploy-production"),
+        scenarios.a_tag_waits_for_the_one_that_is_deployed_and_cuts_nobody_off,
+    ),
     "pushes cut each other off": (
-        lambda all_trees: all_trees[".github/workflows/deploy-staging.yml"]["concurrency"].update({"cancel-in-progress": True}),
+        cuts_off("deploy-staging"),
         scenarios.pushes_wait_for_each_other_and_only_the_newest_waits,
     ),
 }
