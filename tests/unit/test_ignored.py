@@ -12,7 +12,7 @@ from tests.unit.test_versions import pinned
 ROOT = Path(__file__).parents[2]
 IGNORED = sorted((ROOT / "tests" / "sanity").glob("ignore-*.txt"))
 # A line of a comment alone is an error of ansible-test.
-LINE = re.compile(r"(?P<path>\S+) [a-z-]+(:[a-z-]+)? # \S")
+LINE = re.compile(r"(?P<path>\S+) [a-z][a-z0-9.-]+(:[a-z-]+)? # \S")
 
 
 def test_each_supported_ansible_core_has_a_file() -> None:
