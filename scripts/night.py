@@ -3,6 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a night found, as the text of one issue: a directory for each playbook that looked, named <environment>-<playbook>.
+The versions that hosts run on are compared over all of them: what staging proves should be so in production.
 
 Prints the text, and ends with 1 when something was found. A playbook that left no file is a finding too.
 """
@@ -16,20 +17,58 @@ from pathlib import Path
 from typing import Any
 
 # Playbook -> the file that it writes.
-PLAYBOOKS = {"status": "status.json", "audit": "audit.json", "config": "config.json", "certificates": "verdict.json"}
+PLAYBOOKS = {
+    "status": "status.json",
+    "audit": "audit.json",
+    "config": "config.json",
+    "costs": "costs.json",
+    "flags": "verdict.json",
+    "certificates": "verdict.json",
+}
 _LEVELS = ("high", "medium")
+_PARTS = {"os": "operating system", "engine": "Docker Engine", "compose": "Docker Compose", "edge": "HAProxy"}
+_SCHEMA = {
+    "pending": "the live release has migrations that are not applied",
+    "failed": "migrations broke off",
+    "unknown": "migrations are applied that no retained release has",
+}
+
+
+def hosts_of(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Of each host what it said; of several stacks on it, for each."""
+    stacks = report.get("stacks") or {"": report.get("hosts", {})}
+    for stack, hosts in sorted(stacks.items()):
+        for host, said in sorted(hosts.items()):
+            yield f"{stack} on {host}" if stack else host, said
 
 
 def of_status(report: Mapping[str, Any]) -> Iterator[str]:
-    for host, said in sorted(report.get("hosts", {}).items()):
-        for one in said.get("drift") or []:
+    for host, said in hosts_of(report):
+        for one in [*(said.get("drift") or []), *(said.get("kept_off") or [])]:
             yield f"{host}: {one}"
     for host in report.get("unknown", []):
         yield f"{host}: nobody can say what it runs"
-    # What else differs at Supabase is the audit's to tell.
-    for one in (report.get("supabase") or {}).get("rotation", []):
+    for host, why in sorted((report.get("balancers_unread") or {}).items()):
+        yield f"{host}: did not say whom it keeps off: {why}"
+    for host, problems in sorted((report.get("balancers_damaged") or {}).items()):
+        yield from (f"{host}: {one}" for one in problems)
+    yield from report.get("endpoints") or []
+    for stack, schema in sorted((report.get("schemas") or {"": report.get("schema") or {}}).items()):
+        yield from (f"schema{stack and f' of {stack}'}: {one}" for one in of_schema(schema))
+    supabase = report.get("supabase") or {}
+    yield from (f"Supabase: {one}" for one in [supabase.get("problem"), *(supabase.get("drift") or [])] if one)
+    for one in supabase.get("rotation") or []:
         inventory = f"inventories/{report['environment']}"
         yield f"rotation of the signing key: {one}; go on with ansible-playbook playbooks/supabase.yml -i {inventory}"
+
+
+def of_schema(schema: Mapping[str, Any]) -> Iterator[str]:
+    """``why``: the database was not asked, and the rest is from before."""
+    if schema.get("why"):
+        yield f"the database was not asked: {schema['why']}"
+    for key, words in _SCHEMA.items():
+        if schema.get(key):
+            yield f"{words}: {', '.join(schema[key])}"
 
 
 def of_audit(report: Mapping[str, Any]) -> Iterator[str]:
@@ -43,12 +82,28 @@ def of_config(report: Mapping[str, Any]) -> Iterator[str]:
     yield from (report.get("drift") or {}).get("broken", [])
 
 
-def of_certificates(report: Mapping[str, Any]) -> Iterator[str]:
+def of_costs(report: Mapping[str, Any]) -> Iterator[str]:
+    if report["problem"]:
+        yield f"what ML endpoints have cost is unknown: {report['problem']}"
+    for cap in (report.get("ml") or {}).get("caps", []):
+        if cap["near"] or cap["reached"]:
+            ahead = f", reached on {cap['reached']}" if cap["reached"] else ""
+            yield f"{cap['cap']}: {cap['used']:g} of {cap['limit']:g} are used{ahead}"
+
+
+def of_verdict(report: Mapping[str, Any]) -> Iterator[str]:
     if report["failed"]:
         yield from report["messages"] or [f"it ended as {report['verdict']}"]
 
 
-_FINDINGS = {"status": of_status, "audit": of_audit, "config": of_config, "certificates": of_certificates}
+_FINDINGS = {
+    "status": of_status,
+    "audit": of_audit,
+    "config": of_config,
+    "costs": of_costs,
+    "flags": of_verdict,
+    "certificates": of_verdict,
+}
 
 
 def findings(directory: Path, name: str) -> list[str]:
@@ -61,11 +116,30 @@ def findings(directory: Path, name: str) -> list[str]:
         return [f"{playbook} left no report ({error.__class__.__name__}); its log says why"]
 
 
+def of_versions(directory: Path, environments: Sequence[str]) -> Iterator[str]:
+    """Where hosts run on different versions. What left no report is told where it is missing."""
+    found: dict[str, dict[str, list[str]]] = {part: {} for part in _PARTS}
+    for environment in environments:
+        try:
+            report = json.loads((directory / f"{environment}-status" / PLAYBOOKS["status"]).read_text())
+        except (OSError, ValueError):
+            continue
+        hosts = {host.rpartition(" ")[2]: said for host, said in hosts_of(report)}
+        for host, said in hosts.items():
+            for part in found.keys() & (said.get("versions") or {}).keys():
+                found[part].setdefault(said["versions"][part], []).append(f"{host} of {environment}")
+    for part, hosts_by_version in found.items():
+        if len(hosts_by_version) > 1:
+            seen = "; ".join(f"{version} on {', '.join(hosts)}" for version, hosts in sorted(hosts_by_version.items()))
+            yield f"{_PARTS[part]}: {seen}"
+
+
 def text(directory: Path, environments: Sequence[str], run: str) -> tuple[str, int]:
     """The issue, and how many findings there are."""
     lines, count = [f"Found by {run}", ""], 0
-    for name in (f"{environment}-{playbook}" for environment in environments for playbook in PLAYBOOKS):
-        found = findings(directory, name)
+    names = [f"{environment}-{playbook}" for environment in environments for playbook in PLAYBOOKS]
+    parts = [*((name, findings(directory, name)) for name in names), ("versions", list(of_versions(directory, environments)))]
+    for name, found in parts:
         count += len(found)
         lines += [f"## {name}", "", *([f"- {one}" for one in found] or ["Nothing."]), ""]
     return "\n".join(lines), count

@@ -15,8 +15,10 @@ HANGS_AFTER_SECONDS = 1800
 _terminal = sys.__stderr__
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     global _terminal
+    # pyproject.toml says so, too, and ansible-test does not read it.
+    config.addinivalue_line("markers", "deep: another case of what other tests show")
     # Here pytest does not capture, so this is where a person sees what hangs.
     _terminal = os.fdopen(os.dup(2), "w")
 

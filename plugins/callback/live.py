@@ -304,7 +304,8 @@ class CallbackModule(Default):  # type: ignore[misc] # ansible-core has no types
 
     @property
     def _shown(self) -> Show:
-        assert self._show
+        if not self._show:
+            raise AssertionError("nothing is shown")
         return self._show
 
     def _ended_rollout(self, result: Any, *, failed: bool) -> bool:

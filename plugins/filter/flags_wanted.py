@@ -36,10 +36,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(text) is what the file is to be, C(content) the same as base64 where hosts get it, and C(lines) say what there is and who
-    changed it.
+    C(text) is what the file is to be, C(content) the same as base64 where hosts get it, C(lines) say what there is and who
+    changed it, and C(apart) on which hosts there are other flags than in the file.
   type: dict
-  sample: {problems: [], text: '{"flags": {}}', content: eyJmbGFncyI6IHt9fQ==, changes: [], lines: ["no flags"]}
+  sample: {problems: [], text: '{"flags": {}}', content: eyJmbGFncyI6IHt9fQ==, changes: [], lines: ["no flags"], apart: []}
 """
 
 import base64
@@ -48,7 +48,7 @@ from typing import Any
 
 
 def flags_wanted(answers: Mapping[str, Mapping[str, Any]], text: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags.asked import Host, Request, lines, wanted
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags.asked import Host, Request, apart, lines, wanted
 
     asked = {name: value for name, value in (request or {}).items() if name != "diff"}
     hosts = [
@@ -57,12 +57,15 @@ def flags_wanted(answers: Mapping[str, Mapping[str, Any]], text: str, request: M
         if "flags" in one
     ]
     found = wanted(Request(**asked), text, hosts)
+    # Of what is brought, the play says whether it came.
+    as_they_are = [] if found.brought or found.problems else hosts
     return {
         "problems": found.problems,
         "text": found.text,
         "content": base64.b64encode(found.text.encode()).decode() if found.brought else "",
         "changes": found.changes,
-        "lines": lines(found.text, [] if found.brought or found.problems else hosts),
+        "lines": lines(found.text, as_they_are),
+        "apart": apart(found.text, as_they_are),
     }
 
 

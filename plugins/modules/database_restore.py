@@ -19,7 +19,8 @@ description:
 attributes:
   check_mode:
     support: partial
-    description: Says what a restore would lose, as O(state=planned). A drill is not made.
+    description: Says what a restore would lose, as O(state=planned).
+    details: A drill is not made.
   diff_mode:
     support: none
     description: RV(lost) says what changes.

@@ -100,6 +100,11 @@ backups:
   returned: success
   type: dict
   sample: {backup: {at: "2026-11-27T02:00:03Z", name: 20261127t020000z}}
+versions:
+  description: Versions of operating system, engine, Compose and the HAProxy that serves. One that does not answer is left out.
+  returned: success
+  type: dict
+  sample: {os: Debian GNU/Linux 13 (trixie), engine: 26.1.5, compose: 2.26.1, edge: 3.0.11}
 """
 
 from typing import Any
@@ -108,18 +113,20 @@ import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  #
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup.news import News
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, everything
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import readiness
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import status
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
 
 
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
-    host = StackHost(module.params["stack"], engine.connect())
+    client = engine.connect()
+    host = StackHost(module.params["stack"], client)
     found = status.look(host)
     for note in host.releases.notes:
         module.warn(note)
-    return {"changed": False, **found, "backups": _backups(module)}
+    return {"changed": False, **found, "backups": _backups(module), "versions": readiness.versions(everything.Everything(client))}
 
 
 def _backups(module: AnsibleModule) -> dict[str, Any]:

@@ -50,6 +50,9 @@ CASES = {
     "compared": Case(options=asked("flags_diff=other"), files={"../other/flags.json": text({"loud": share(25)}, 3)}),
     "compared with nothing": Case(options=asked("flags_diff=nowhere")),
     "none": Case(options=(*NOTHING, "-e", json.dumps({"stack_flags": None}))),
+    "settled": Case(options=asked("flags_settled=true")),
+    "not settled": Case(options=asked("flags_settled=true"), rules=[has(NEWER, "app-2", history=[BY_ALICE])]),
+    "none, and settled": Case(options=(*NOTHING, "-e", json.dumps({"stack_flags": None}), "-e", "flags_settled=true")),
 }
 
 
@@ -169,3 +172,19 @@ def test_a_stack_without_flags_says_so(runs: Runs) -> None:
     assert done.code == 0, done.output
     assert "this stack has no feature flags; they are named by stack_flags" in done.output
     assert "stack_flags" not in modules(done)
+
+
+def test_a_job_fails_where_a_host_has_other_flags_than_the_file(stage: Stage, runs: Runs) -> None:
+    done = runs["not settled"].result()
+    assert done.code == 2, done.output
+    assert "app-2 has version 5, the file 1: loud: on 0 %, off 100 % -> disabled" in done.verdict
+    assert file(stage, "not settled") == FLAGS
+    assert done.files["staging/verdict.json"]["failed"]
+    assert "app-2 has version 5" in "".join(done.files["staging/verdict.json"]["messages"])
+
+
+@pytest.mark.parametrize("name", ["settled", "none, and settled"])
+def test_a_job_passes_where_flags_are_settled(runs: Runs, name: str) -> None:
+    done = runs[name].result()
+    assert done.code == 0, done.output
+    assert done.files["staging/verdict.json"]["failed"] is False

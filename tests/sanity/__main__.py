@@ -52,7 +52,8 @@ def lay_out(archive: str) -> None:
 def named(node: ast.AST) -> list[str]:
     """The variables that a node of a program brings."""
     if isinstance(node, ast.FunctionDef):
-        return [one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)]
+        # Not *_ and **_, which it allows.
+        return [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
     return [node.id] if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else []
 
 

@@ -40,7 +40,7 @@ def playbook() -> int:
         hosts=os.environ.get("ANSIBLE_SSH_EXTRA_ARGS", ""),
     )
     ends = {"deploy": "deployed", "preview": "deployed", "rollback": "rolled_back", "certificates": "done", "plan": "ready"}
-    ends |= {"backup": "done"}
+    ends |= {"backup": "done", "flags": "done"}
     usual = "checked" if check else ends.get(name, "")
     verdict = SCRIPT.get("verdicts", {}).get(f"{inventory} {'check' if check else name}", usual)
     there = Path(".deploy", inventory)
@@ -51,7 +51,7 @@ def playbook() -> int:
         report = {"verdict": verdict, "release": release, "failed": bool(failed), "messages": failed}
         (there / ("plan.json" if name == "plan" else "check.json" if check else "verdict.json")).write_text(json.dumps(report))
     else:
-        found = SCRIPT.get("reports", {}).get(f"{inventory} {name}", {"findings": [], "hosts": {}, "problems": []})
+        found = SCRIPT.get("reports", {}).get(f"{inventory} {name}", {"findings": [], "hosts": {}, "problems": [], "problem": ""})
         (there / f"{name}.json").write_text(json.dumps(found))
     if variables.get("preview_state") == "listed":
         (there / "previews.json").write_text(json.dumps(SCRIPT.get("previews", [])))

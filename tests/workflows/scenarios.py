@@ -104,6 +104,14 @@ def a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it(world: World)
     assert run.summary.index("of production: ready") < run.summary.index("of production: deployed")
 
 
+def a_tag_waits_for_the_one_that_is_deployed_and_cuts_nobody_off(world: World) -> None:
+    world.staged()
+    world.forge.answers["production"] = "granted"
+    world.say()
+    runs = world.forge.together(TAGGED, TAGGED, TAGGED, workflow="deploy-production")
+    assert [run.conclusion for run in runs] == ["success", "cancelled", "success"]
+
+
 def without_an_approval_nothing_is_deployed(world: World) -> None:
     world.staged()
     for answer in ("denied", "timed out"):
@@ -213,13 +221,15 @@ def a_night_that_finds_nothing_closes_the_issue(world: World) -> None:
     looked = [
         f"{playbook} on {inventory} with key of {key}"
         for inventory, key in NIGHT
-        for playbook in ("status", "audit", "config", "certificates")
+        for playbook in ("status", "audit", "config", "costs", "flags", "certificates")
     ]
     assert [one for one in world.playbooks if not one.startswith("preview")] == looked
     compared = {one["inventory"]: one["variables"] for one in world.called("ansible-playbook") if one["playbook"] == "config"}
     assert compared == {"staging": {"config_diff": "production"}, "production": {"config_diff": "staging"}}
     renewed = [one["variables"] for one in world.called("ansible-playbook") if one["playbook"] == "certificates"]
     assert renewed == [{"certificates_may_be_files": True}] * 2
+    settled = [one["variables"] for one in world.called("ansible-playbook") if one["playbook"] == "flags"]
+    assert settled == [{"flags_settled": True}] * 2
     assert [one["words"][:3] for one in world.called("gh")] == [["issue", "list", "--label"], ["issue", "close", "7"]]
 
 
@@ -241,6 +251,23 @@ def a_night_that_cannot_renew_a_certificate_says_so(world: World) -> None:
     run = world.happens(Event("schedule"))["drift"]
     assert (run.conclusion, run.results["report"]) == ("failure", "failure")
     assert "- certificates ended badly" in run.summary
+
+
+def a_night_tells_of_money_of_flags_and_of_versions(world: World) -> None:
+    cap = {"cap": "money_per_month", "used": 45.0, "limit": 50.0, "near": True, "reached": ""}
+    world.script["verdicts"] = {"staging flags": "failed"}
+    world.script["reports"] = {
+        "production costs": {"problem": "", "ml": {"caps": [cap]}},
+        "staging status": {"hosts": {"app-1": {"versions": {"engine": "28.0.1"}}}},
+        "production status": {"hosts": {"app-1": {"versions": {"engine": "26.1.5"}}}},
+    }
+    run = world.happens(Event("schedule"))["drift"]
+    assert (run.conclusion, run.results["report"]) == ("failure", "failure")
+    assert [line for line in run.summary.splitlines() if line.startswith("- ")] == [
+        "- flags ended badly",
+        "- money_per_month: 45 of 50 are used",
+        "- Docker Engine: 26.1.5 on app-1 of production; 28.0.1 on app-1 of staging",
+    ]
 
 
 def backed_up(world: World) -> list[tuple[str, str, str]]:
@@ -456,6 +483,7 @@ SCENARIOS = [
     what_a_run_left_as_it_was_is_not_taken_back,
     pushes_wait_for_each_other_and_only_the_newest_waits,
     a_tag_is_planned_then_approved_then_deployed_as_staging_ran_it,
+    a_tag_waits_for_the_one_that_is_deployed_and_cuts_nobody_off,
     without_an_approval_nothing_is_deployed,
     a_plan_that_finds_something_is_shown_and_nobody_is_asked,
     what_staging_has_not_proved_is_not_even_planned,
@@ -470,6 +498,7 @@ SCENARIOS = [
     a_night_that_finds_nothing_closes_the_issue,
     a_night_that_finds_something_writes_one_issue,
     a_night_that_cannot_renew_a_certificate_says_so,
+    a_night_tells_of_money_of_flags_and_of_versions,
     a_night_backs_up_each_environment_that_is_listed,
     a_month_tries_the_last_backup,
     without_a_list_nobody_is_backed_up_and_a_person_may_still_ask,

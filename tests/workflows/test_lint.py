@@ -98,6 +98,19 @@ def test_rights_are_said_for_every_job(path: Path) -> None:
     assert [name for name, job in read["jobs"].items() if "uses" not in job and "timeout-minutes" not in job] == []
 
 
+def test_only_a_pull_request_s_tests_are_cut_off_by_the_next_run() -> None:
+    found = {path.stem: tree(path).get("concurrency") for path in WORKFLOWS}
+    # Whoever calls it has a group.
+    assert found.pop("playbook") is None
+    assert found.pop("ci")["cancel-in-progress"] == {"$": "github.event_name == 'pull_request'"}
+    assert {name for name, one in found.items() if one["cancel-in-progress"] is not False} == set()
+
+
+def test_each_workflow_has_a_group_of_its_own_so_that_a_rollback_waits_for_no_approval() -> None:
+    groups = [str((tree(path).get("concurrency") or {}).get("group")) for path in WORKFLOWS]
+    assert len(set(groups)) == len(WORKFLOWS)
+
+
 def test_more_than_reading_is_for_few_jobs() -> None:
     rights = {
         f"{path.stem}.{name}": {right for right, level in job["permissions"].items() if level == "write"}

@@ -37,12 +37,14 @@ class Program:
 
     @property
     def input(self) -> IO[bytes]:
-        assert self.process.stdin
+        if not self.process.stdin:
+            raise AssertionError("it was started without an input")
         return self.process.stdin
 
     @property
     def output(self) -> IO[bytes]:
-        assert self.process.stdout
+        if not self.process.stdout:
+            raise AssertionError("it was started without an output")
         return self.process.stdout
 
     def words(self) -> str:

@@ -179,7 +179,9 @@ def _say(program: Program, text: str) -> None:
 
 
 def _ended_well(at_work: Programs, *some: Program) -> bool:
-    return not any([program.process.wait() for program in some])  # noqa: C419 - each is waited for
+    # Each is waited for.
+    codes = [program.process.wait() for program in some]
+    return not any(codes)
 
 
 def _finish(at_work: Programs, what: str) -> None:

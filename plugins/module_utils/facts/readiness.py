@@ -70,6 +70,19 @@ def look(engine: Everything, root: Path = ROOT, edge: Path = EDGE_ROOT) -> dict[
     }
 
 
+def versions(engine: Everything, edge: Path = EDGE_ROOT) -> dict[str, str]:
+    """What the host runs on, to be compared with other hosts; a part that does not answer is left out."""
+    found: dict[str, str] = {}
+    with suppress(DeployError):
+        info = engine.info()
+        found |= {"os": str(info.get("OperatingSystem") or ""), "engine": str(info.get("ServerVersion") or "")}
+    with suppress(OSError, subprocess.SubprocessError):
+        found["compose"] = compose()
+    with suppress(DeployError):
+        found["edge"] = haproxy(Socket(str(EdgePaths(edge).socket)))
+    return {part: version for part, version in found.items() if version}
+
+
 def disk(place: str) -> dict[str, Any]:
     """Of the file system that holds ``place``, or that will; sizes in bytes."""
     path = next(path for path in (Path(place), *Path(place).parents) if path.exists())

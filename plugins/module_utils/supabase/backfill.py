@@ -176,5 +176,6 @@ def _statement(backfill: Backfill) -> str:
 
 
 def _of(one: MigrationFile) -> Backfill:
-    assert one.backfill is not None
+    if one.backfill is None:
+        raise AssertionError("only backfills come here")
     return one.backfill

@@ -124,11 +124,17 @@ def _same(one: str, other: str) -> bool:
 def lines(text: str, hosts: list[Host]) -> list[str]:
     """The flags of the file, what hosts have otherwise, and who changed what, the newest first."""
     found = [_line(name, flag) for name, flag in words.flags(text).items()] or ["no flags"]
+    return [*found, *apart(text, hosts), *history(hosts)]
+
+
+def apart(text: str, hosts: list[Host]) -> list[str]:
+    """A sentence for each host that has other flags than the file."""
+    found = []
     for host in hosts:
         if not _same(host.text, text):
             differing = "; ".join(words.changes(text, host.text)) or "nothing but the version"
             found.append(f"{host.name} has version {host.version}, the file {words.version(text)}: {differing}")
-    return [*found, *history(hosts)]
+    return found
 
 
 def _line(name: str, flag: Mapping[str, Any]) -> str:

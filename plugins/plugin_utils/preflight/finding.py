@@ -89,7 +89,7 @@ def _problems(found: Mapping[str, Any]) -> Iterable[str]:
 def numbers(version: str) -> tuple[int, ...]:
     """The version's leading numbers; empty when it has none."""
     head = version.removeprefix("v")
-    digits = "".join(one if one.isdigit() or one == "." else " " for one in head).split(" ")[0]
+    digits = "".join(one if one.isdigit() or one == "." else " " for one in head).split(" ", maxsplit=1)[0]
     return tuple(int(part) for part in digits.split(".") if part)
 
 

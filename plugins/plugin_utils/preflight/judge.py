@@ -150,7 +150,7 @@ def _version(host: str, called: str, seen: str, least: str, mend: str) -> Iterat
     if not seen or not least:
         return
     if numbers(seen)[: len(numbers(least))] < numbers(least):
-        part = next(part for part, (name, _) in _PARTS.items() if name == called)
+        part = {name: part for part, (name, _) in _PARTS.items()}[called]
         yield Finding(WARNING, part, host, f"{called} {seen}", f"{least} or newer (preflight_versions.{part})", mend)
 
 

@@ -15,7 +15,10 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.kept_off impor
 
 Said = Mapping[str, Mapping[str, Any]]
 # What is shown of a host, of what it says.
-KEYS = ("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "dependencies", "pins", "mend", "msg")
+KEYS = (
+    *("environment", "live", "release", "since", "rolling", "edge", "services", "drift", "dependencies", "pins", "mend", "msg"),
+    "versions",
+)
 _RUNS = 5
 
 

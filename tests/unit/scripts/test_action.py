@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import stat
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.unit.scripts.programs import program
 
+ROOT = Path(__file__).parents[3]
+INSTALL = ROOT / ".github" / "actions" / "playbook" / "install"
+# Module -> the package that brings it, where that is another one.
+WITH_OTHERS = {"yaml": "ansible-core", "jinja2": "ansible-core", "cryptography": "ansible-core", "referencing": "jsonschema"}
+# The picture of a run on a terminal, which a job has not.
+NOT_IN_A_JOB = {"rich"}
 action = program(".github/actions/playbook/run.py")
 INPUTS = {"INVENTORY": "staging", "PLAYBOOK": "deploy", "VARIABLES": '{"stack_release": "1.0.0"}', "CHECK": "false"}
 SECRETS = {"SSH_KEY": "the key", "SSH_KNOWN_HOSTS": "host ssh-ed25519 AAAA", "VAULT_PASSWORD": "the password"}
@@ -81,3 +91,30 @@ def test_a_summary_has_no_commands_of_the_log() -> None:
         "14:02:24 app-1 runs 1.1.0",
         "```",
     ]
+
+
+def imported(path: Path) -> set[str]:
+    """Packages of others that a file imports, at its head or later."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"ansible", "ansible_collections", ""}
+
+
+def test_everything_that_the_controller_imports_is_installed_as_it_was_tried() -> None:
+    floors = ("plugin_utils", "action", "callback", "filter", "lookup", "inventory", "vars")
+    files = [path for floor in floors for path in (ROOT / "plugins" / floor).rglob("*.py")]
+    imports = set().union(*map(imported, files))
+    needed = {WITH_OTHERS.get(name, name) for name in imports - NOT_IN_A_JOB} - {"ansible-core"}
+    # What a health gate's expressions are written in; Ansible's filter json_query needs it too.
+    needed.add("jmespath")
+    pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
+    tried = {one for one in pins if isinstance(one, str) and one.partition("==")[0] in needed}
+    assert len(tried) == len(needed)
+    gitlab = (ROOT / "docs" / "gitlab-ci.yml").read_text()
+    for text in (INSTALL.read_text(), gitlab):
+        assert set(re.findall(r"[a-z][a-z-]+==[\d.]+", text.replace("ansible-core==", ""))) == tried
+        assert "community.crypto:" in text

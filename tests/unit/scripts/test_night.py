@@ -14,13 +14,15 @@ WELL: dict[str, dict[str, Any]] = {
     "status": {"hosts": {"app-1": {"drift": []}}, "unknown": []},
     "audit": {"findings": [{"level": "low", "id": "cis-2.5", "where": "docker on app-1", "seen": "..."}]},
     "config": {"problems": [], "drift": {"broken": []}},
+    "costs": {"problem": "", "ml": None},
+    "flags": {"verdict": "done", "failed": False, "messages": []},
     "certificates": {"verdict": "done", "failed": False, "messages": []},
 }
 
 
-def lay(directory: Path, **reports: dict[str, Any]) -> Path:
+def lay(directory: Path, environment: str = "staging", **reports: dict[str, Any]) -> Path:
     for playbook, report in (WELL | reports).items():
-        there = directory / f"staging-{playbook}"
+        there = directory / f"{environment}-{playbook}"
         there.mkdir(parents=True)
         (there / night.PLAYBOOKS[playbook]).write_text(json.dumps(report))
     return directory
@@ -74,3 +76,81 @@ def test_a_playbook_without_a_report_is_a_finding(tmp_path: Path) -> None:
     assert count == 2
     assert "- audit left no report (FileNotFoundError); its log says why" in body
     assert "- config left no report (JSONDecodeError); its log says why" in body
+
+
+def lines(directory: Path, *environments: str) -> list[str]:
+    body, count = night.text(directory, environments, "run 7")
+    found = [line for line in body.splitlines() if line.startswith("- ")]
+    assert len(found) == count
+    return found
+
+
+def test_what_a_status_knows_beside_drift_is_told(tmp_path: Path) -> None:
+    status = {
+        "hosts": {"app-1": {"drift": [], "kept_off": ["lb-1 sends it nobody"]}},
+        "balancers_unread": {"lb-2": "could not be reached"},
+        "balancers_damaged": {"lb-1": ["away.map is gone"]},
+        "endpoints": ["comic: max_workers is 3, declared 2"],
+        "schema": {"source": "unknown", "why": "no route to host", "pending": ["7.sql", "8.sql"], "failed": [], "unknown": []},
+        "supabase": {"declared": True, "drift": ["jwt_exp is 60, declared 3600"], "waiting": ["a key"], "problem": ""},
+    }
+    assert lines(lay(tmp_path, status=status), "staging") == [
+        "- app-1: lb-1 sends it nobody",
+        "- lb-2: did not say whom it keeps off: could not be reached",
+        "- lb-1: away.map is gone",
+        "- comic: max_workers is 3, declared 2",
+        "- schema: the database was not asked: no route to host",
+        "- schema: the live release has migrations that are not applied: 7.sql, 8.sql",
+        "- Supabase: jwt_exp is 60, declared 3600",
+    ]
+
+
+def test_of_several_stacks_each_is_told(tmp_path: Path) -> None:
+    status = {
+        "hosts": {},
+        "stacks": {"shop": {"app-1": {"drift": ["api-3 was started by hand"]}}, "blog": {"app-1": {"drift": []}}},
+        "schemas": {"blog": {"source": "live", "why": "", "failed": ["3.sql"]}},
+    }
+    assert lines(lay(tmp_path, status=status), "staging") == [
+        "- shop on app-1: api-3 was started by hand",
+        "- schema of blog: migrations broke off: 3.sql",
+    ]
+
+
+def test_a_cap_that_is_near_or_will_be_reached_is_a_finding(tmp_path: Path) -> None:
+    cap = {"used": 45.0, "limit": 50.0, "near": False, "reached": ""}
+    caps = [
+        {**cap, "cap": "money_per_day"},
+        {**cap, "cap": "requests_per_day", "near": True},
+        {**cap, "cap": "money_per_month", "reached": "2026-11-29"},
+    ]
+    assert lines(lay(tmp_path, costs={"problem": "", "ml": {"caps": caps}}), "staging") == [
+        "- requests_per_day: 45 of 50 are used",
+        "- money_per_month: 45 of 50 are used, reached on 2026-11-29",
+    ]
+
+
+def test_costs_that_nobody_knows_are_a_finding(tmp_path: Path) -> None:
+    costs = {"problem": "app-1 could not be reached", "ml": None}
+    assert lines(lay(tmp_path, costs=costs), "staging") == [
+        "- what ML endpoints have cost is unknown: app-1 could not be reached"
+    ]
+
+
+def test_hosts_of_both_environments_should_run_on_the_same_versions(tmp_path: Path) -> None:
+    same = {"os": "Debian GNU/Linux 13 (trixie)", "compose": "2.26.1", "edge": "3.0.11", "of a newer release": "1"}
+    staging = {"hosts": {"app-1": {"versions": {**same, "engine": "28.0.1"}}, "app-2": {"msg": "no engine"}}}
+    production = {"stacks": {"shop": {"app-1": {"versions": {**same, "engine": "26.1.5"}}}}}
+    lay(lay(tmp_path, status=staging), "production", status=production)
+    assert lines(tmp_path, "staging", "production") == [
+        "- Docker Engine: 26.1.5 on app-1 of production; 28.0.1 on app-1 of staging"
+    ]
+    assert lines(tmp_path, "staging") == []
+
+
+def test_flags_that_are_not_those_of_the_file_are_told_in_the_words_of_the_run(tmp_path: Path) -> None:
+    said = "Nothing was changed.\n- app-2 has version 5, the file 1: loud: off -> disabled"
+    flags = {"verdict": "refused", "failed": True, "messages": [said]}
+    body, count = night.text(lay(tmp_path, flags=flags), ["staging"], "run 7")
+    assert count == 1
+    assert f"## staging-flags\n\n- {said}\n" in body

@@ -126,7 +126,8 @@ def _run(body: Body, capsys: pytest.CaptureFixture[str], **options: Any) -> dict
         main()
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert bool(ended.value.code) == found.get("failed", False)
-    del found["invocation"]
+    # ansible-core 2.21 leaves it out.
+    found.pop("invocation", None)
     return found
 
 

@@ -216,6 +216,8 @@ def test_hosts_are_kept_off_and_let_in_again_in_the_file_and_in_the_worker(world
 def looks(world: World) -> None:
     worlds.rollouts(world)
     world.on_stack("stack_status")
+    without_engine(world)
+    world.monkeypatch.setattr(readiness, "versions", lambda here: {"engine": "26.1.5"})
     more = {
         "edge_paths": EdgePaths(world.root / "none"),
         "health": lambda replica: "healthy",
@@ -246,6 +248,7 @@ def test_a_status_says_what_runs_and_what_should(world: World, capsys: CAPSYS) -
         "ansible-playbook playbooks/provision.yml -i inventories/<environment> --tags edge",
         "ansible-playbook deploy.yml -i inventories/<environment> -e stack_release=1.0",
     ]
+    assert result["versions"] == {"engine": "26.1.5"}
 
 
 def test_a_status_without_a_lineage_says_from_where_it_knows_what_is_live(world: World, capsys: CAPSYS) -> None:

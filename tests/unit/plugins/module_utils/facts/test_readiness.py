@@ -70,6 +70,25 @@ def test_an_engine_that_does_not_answer_is_told_beside_all_else(tmp_path: Path) 
     assert [one["path"] for one in found["disks"]] == [str(tmp_path)]
 
 
+def test_versions_are_those_that_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Named(Engine):
+        def info(self) -> dict[str, Any]:
+            return {**super().info(), "OperatingSystem": "Debian GNU/Linux 13 (trixie)"}
+
+    monkeypatch.setattr(readiness, "compose", lambda: "2.26.1")
+    assert readiness.versions(Named(), tmp_path) == {
+        "os": "Debian GNU/Linux 13 (trixie)",
+        "engine": "26.1.5",
+        "compose": "2.26.1",
+    }
+
+    def nothing() -> str:
+        raise FileNotFoundError("docker")
+
+    monkeypatch.setattr(readiness, "compose", nothing)
+    assert readiness.versions(Named(broken=True), tmp_path) == {}
+
+
 def test_a_damaged_file_of_backups_is_told_and_none_is_none(tmp_path: Path) -> None:
     assert readiness.backups(tmp_path) == {}
     (tmp_path / "backup").mkdir()

@@ -11,6 +11,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags.asked import
     TAKE,
     Host,
     Request,
+    apart,
     compared,
     lines,
     wanted,
@@ -121,6 +122,8 @@ def test_flags_are_shown_with_what_hosts_have_otherwise_and_each_change_once() -
         "2026-11-27T03:00:00Z  version 8  alice  it breaks: loud: x -> y",
         "2026-11-26T09:00:00Z  version 7  a deploy  release 1.0.0: no flag",
     ]
+    assert apart(file, hosts) == ["app-2 has version 7, the file 8: loud: off -> on 0 %, off 100 %"]
+    assert apart(file, hosts[:1]) == []
 
 
 def test_two_environments_are_compared_flag_by_flag() -> None:
