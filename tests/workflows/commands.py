@@ -69,7 +69,8 @@ def python() -> int:
         return 0
     if WORDS[:1] == ["services/smoke.py"]:
         called(words=WORDS)
-        return int(SCRIPT.get("smoke", {}).get(WORDS[1], 0))
+        # Where nothing was checked out there is no program.
+        return int(SCRIPT.get("smoke", {}).get(WORDS[1], 0)) if Path(WORDS[0]).exists() else 2
     return os.execv(os.path.realpath("/proc/self/exe"), [NAME, *WORDS])
 
 

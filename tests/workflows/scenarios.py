@@ -128,6 +128,8 @@ def a_plan_that_finds_something_is_shown_and_nobody_is_asked(world: World) -> No
     world.script["verdicts"] = {"production plan": "refused"}
     run = world.happens(TAGGED)["deploy-production"]
     assert (run.conclusion, world.playbooks, world.forge.asked) == ("failure", PLANNED, [])
+    # Nor is anybody told that somebody will be.
+    assert run.results["approval"] == "skipped"
     assert "### plan of production: refused" in run.summary
 
 
