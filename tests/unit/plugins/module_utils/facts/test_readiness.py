@@ -75,8 +75,9 @@ def test_versions_are_those_that_answer(tmp_path: Path, monkeypatch: pytest.Monk
         def info(self) -> dict[str, Any]:
             return {**super().info(), "OperatingSystem": "Debian GNU/Linux 13 (trixie)"}
 
+    engine: Any = Named()
     monkeypatch.setattr(readiness, "compose", lambda: "2.26.1")
-    assert readiness.versions(Named(), tmp_path) == {
+    assert readiness.versions(engine, tmp_path) == {
         "os": "Debian GNU/Linux 13 (trixie)",
         "engine": "26.1.5",
         "compose": "2.26.1",
@@ -86,7 +87,8 @@ def test_versions_are_those_that_answer(tmp_path: Path, monkeypatch: pytest.Monk
         raise FileNotFoundError("docker")
 
     monkeypatch.setattr(readiness, "compose", nothing)
-    assert readiness.versions(Named(broken=True), tmp_path) == {}
+    engine = Named(broken=True)
+    assert readiness.versions(engine, tmp_path) == {}
 
 
 def test_a_damaged_file_of_backups_is_told_and_none_is_none(tmp_path: Path) -> None:
