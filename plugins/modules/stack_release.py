@@ -172,7 +172,7 @@ previous_id:
   sample: 1.1.0-77b1e4d2
 idle:
   description: Whether no replica of the stack runs, although a release is live.
-  returned: failure
+  returned: when it was found out
   type: bool
   sample: false
 was_live:
@@ -272,7 +272,7 @@ problems:
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -288,7 +288,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.operations.migrati
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.prepare import Prepared, prepare, running
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.wanted import Wanted
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.secret_files import Rights
-from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import State
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
 from ansible_collections.morpheus.deploy.plugins.module_utils.words import said
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
@@ -332,7 +332,8 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
             )
     except (DeployError, OSError) as exc:
         # Whoever is refused is told what runs, and that a release is live does not mean that anything of it does.
-        about["idle"] = bool(about["previous"]) and _is_idle(host)
+        with suppress(DeployError):
+            about["idle"] = bool(about["previous"]) and _is_idle(host.engine.observe(set()))
         if isinstance(exc, ConfigError):
             about["problems"] = exc.problems
         raise
@@ -342,6 +343,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         "changed": prepared.changed,
         "id": prepared.id,
         **about,
+        "idle": bool(about["previous"]) and _is_idle(prepared.replicas),
         "was_live": prepared.was_live,
         "pending": prepared.pending,
         "ledger": _kept_ledger(host, prepared) if module.params["keeps_ledger"] and not module.check_mode else "",
@@ -390,11 +392,8 @@ def main() -> None:
     run_module(module, body)
 
 
-def _is_idle(host: StackHost) -> bool:
-    """Whether no replica of the stack runs here. An engine that does not answer says nothing of that."""
-    with suppress(DeployError):
-        return not any(replica.state is State.RUNNING for replica in host.engine.observe(set()))
-    return False
+def _is_idle(replicas: Iterable[Replica]) -> bool:
+    return not any(replica.state is State.RUNNING for replica in replicas)
 
 
 def _kept_ledger(host: StackHost, prepared: Prepared) -> str:

@@ -285,7 +285,7 @@ class Run(Known):
         state.plan = state.plan or list(result["steps"])
         state.add(result)
         state.seconds = {**state.seconds, **{f"back {k}" if is_take_back else k: v for k, v in result["seconds"].items()}}
-        state.seen, state.idle = True, False
+        state.seen, state.idle = True, state.idle and result.get("left") == "as_before"
         state.lost = False
         if result.get("left"):
             runs = "release" if result["left"] == "switched" else "previous"

@@ -39,7 +39,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.egress.egress_filt
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import FINGERPRINT, PORT
-from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, disk
+from ansible_collections.morpheus.deploy.plugins.module_utils.facts import baseline, disk, readiness
 from ansible_collections.morpheus.deploy.plugins.module_utils.facts.host import HostAudit
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import stale
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
@@ -755,6 +755,7 @@ def prepared_host() -> Iterator[PreparedHost]:
             patch.setattr(module, "IDENTITY_ROOT", Path("/etc"))
         # All that a host has is nothing to walk here.
         patch.setattr(baseline, "now", lambda root: {})
+        patch.setattr(readiness, "versions", lambda engine: {"engine": "26.1.5"})
         for module in (edge_config, edge_maintenance, edge_upstream, edge_upstream_info):
             patch.setattr(module, "EDGE_ROOT", host.root / "edge")
         # With IPv6, and with the unit that loads the rules at boot.

@@ -14,9 +14,15 @@ Event = Callable[[Run], None]
 
 
 def prepared(
-    host: str, *, pending: bool = True, plan: tuple[str, ...] = (), live: tuple[str, ...] = (), right: tuple[str, ...] = ()
+    host: str,
+    *,
+    pending: bool = True,
+    plan: tuple[str, ...] = (),
+    live: tuple[str, ...] = (),
+    right: tuple[str, ...] = (),
+    idle: bool = False,
 ) -> Event:
-    result = {"release": NEW, "environment": "staging", "previous": OLD, "pending": pending, "plan": list(plan)}
+    result = {"release": NEW, "environment": "staging", "previous": OLD, "pending": pending, "plan": list(plan), "idle": idle}
     result |= {"changed_live_files": list(live), "put_right": list(right)}
     return lambda run: run.saw("stack_release", host, result, failed=False)
 
@@ -342,6 +348,20 @@ def test_a_host_that_was_taken_back_runs_the_release_before_and_says_so() -> Non
 
 
 AGAIN = {"release": NEW, "previous": NEW, "previous_id": f"{NEW}-a"}
+
+
+@pytest.mark.parametrize(
+    ("ends", "runs"),
+    [
+        pytest.param(failed("a", "as_before"), f"no replica of {OLD}, which is live there", id="the first gate failed"),
+        pytest.param(failed("a", "taken_back"), OLD, id="taken back"),
+        pytest.param(failed("a", "switched"), NEW, id="switched"),
+        pytest.param(rolled("a"), NEW, id="well"),
+    ],
+)
+def test_where_no_replica_ran_none_is_said_to_run_until_one_does(ends: Event, runs: str) -> None:
+    said = summary(after(prepared("a", idle=True), ends).verdict(2.0, check_mode=False))
+    assert next(line for line in said if line.startswith("  a runs ")).startswith(f"  a runs {runs}")
 
 
 def prepared_again(host: str, *, pending: bool = True) -> Event:
