@@ -110,7 +110,9 @@ class _Environment:
             if not own:
                 # What -e gives is said of this run's environment, and there is no public way to read variables without it.
                 manager._extra_vars = {}
-            hosts = [*found.get_hosts("app"), *found.get_hosts("all:!app")]
+            # Not by a pattern: by its configuration Ansible may make an error of one that matches nothing.
+            app = found.groups["app"].get_hosts() if "app" in found.groups else []
+            hosts = [*app, *(host for host in found.get_hosts() if host not in app)]
             raw = {host.name: _of_stack(manager.get_vars(host=host), part_of) for host in hosts}
         except AnsibleError as exc:
             raise AnsibleLookupError(f"{inventory} cannot be read: {exc}") from exc
