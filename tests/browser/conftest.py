@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.acceptance import world
 from tests.acceptance.conftest import serving
+from tests.browser import provider
 from tests.browser.sites import Site, browser
 from tests.browser.visitor import Visitor
 from tests.hangs import never_hangs, pytest_configure
@@ -95,6 +96,8 @@ def arrive(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Callab
         def come(site: Site) -> Visitor:
             context = chromium.new_context(locale="en-GB", reduced_motion="reduce")
             stack.callback(context.close)
+            if not request.config.getoption("--site"):
+                provider.serve(context)
             context.tracing.start(screenshots=True, snapshots=True)
             visitors.append(Visitor(context, site))
             return visitors[-1]

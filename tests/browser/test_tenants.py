@@ -8,8 +8,6 @@ need no confirmation and a bucket for pictures.
 from __future__ import annotations
 
 import secrets
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,22 +15,12 @@ from playwright.sync_api import Browser, Playwright
 
 from tests.browser.conftest import sites
 from tests.browser.example import Example, example, staging_with_users
+from tests.browser.provider import png
 from tests.browser.sites import Site, browser
 from tests.browser.visitor import CLOCK, LAMP, Story, Visitor
 from tests.supabase.standin import PRODUCTION, STAGING
 
 PASSWORD = secrets.token_urlsafe(18)
-
-
-def png(width: int, height: int, trailing: int = 0) -> bytes:
-    """A picture of one colour, and bytes behind its end that no browser minds."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    rows = zlib.compress(height * (b"\0" + width * b"\x5a\x3f\xc0"))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"") + trailing * b"x"
 
 
 def somebody() -> str:

@@ -109,7 +109,7 @@ def test_in_the_tier_mock_contracts_can_be_asked_once_the_mock_runs_and_the_gate
     [
         ('"caption": sentence', '"title": sentence', "output.panels[0]: 'caption' is a required property"),
         ('"image_url": f"https://', '"image_url": f"ftp://', "output.panels[0].image_url: 'ftp://"),
-        ('"caption": sentence', '"caption": len(sentence)', "output.panels[0].caption: 27 is not of type 'string'"),
+        ('"caption": sentence', '"caption": len(sentence)', "output.panels[0].caption: 28 is not of type 'string'"),
     ],
     ids=["a field has another name", "a field has another look", "a field has another type"],
 )

@@ -26,6 +26,6 @@ def test_what_is_made_by_the_rest_api_is_called_by_the_vendors_client(stubs: Pro
     monkeypatch.setattr(runpod, "api_key", KEY)
     monkeypatch.setattr(runpod, "endpoint_url_base", f"{stubs.stub.url}/v2")
     told = runpod.Endpoint(made["id"]).run_sync({"input": {"prompt": "A fox."}}, timeout=20)
-    assert told["panels"][0]["caption"] == "A fox"
+    assert told["panels"][0]["caption"] == "A fox."
     assert made["requestUrls"]["runSync"].endswith(f"/v2/{made['id']}/runsync")
     assert http.delete(f"{stubs.stub.url}/v2/serverless/{made['id']}", headers=headers).status_code == 204

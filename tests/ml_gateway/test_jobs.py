@@ -28,7 +28,7 @@ def test_the_vendors_client_finds_in_the_stub_what_it_finds_at_the_vendor(
     wide: World, vendor: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint = at(wide.stub.url, "ep-vendor", monkeypatch)
-    assert [panel["caption"] for panel in endpoint.run_sync(story())["panels"]] == ["A fox runs", "It sleeps"]
+    assert [panel["caption"] for panel in endpoint.run_sync(story())["panels"]] == ["A fox runs.", "It sleeps."]
     job = endpoint.run(story(1))
     assert job.status() in ("IN_QUEUE", "IN_PROGRESS")
     assert len(job.output(timeout=60)["panels"]) == 2

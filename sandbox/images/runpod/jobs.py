@@ -185,8 +185,8 @@ class Queue:
 
 
 def panels(text: str) -> list[dict[str, str]]:
-    """One panel a sentence."""
-    sentences = [sentence.strip() for sentence in re.split(r"[.!?\n]+", text) if sentence.strip()][:MOST_PANELS]
+    """One panel a sentence, with the sentence as it stands below it."""
+    sentences = [sentence.strip() for sentence in re.split(r"(?<=[.!?…])\s+|\n+", text) if sentence.strip()][:MOST_PANELS]
     # JSON can hold half a character, which no name is made of.
     names = [uuid.uuid5(uuid.NAMESPACE_URL, sentence.encode("utf-8", "replace").decode()) for sentence in sentences]
     return [
