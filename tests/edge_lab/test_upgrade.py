@@ -34,7 +34,8 @@ from tests.edge_lab.handed_over import BRIDGE, GATEWAY, HOST, USER, Container, N
 from tests.edge_lab.haproxy import configure, root_file_system
 from tests.edge_lab.namespace import own_network
 
-NEW = Wanted("haproxy:new", "haproxy:new", drain_seconds=20, hands_over=True, bridge=BRIDGE, tls=False)
+# As long as the module asks for at least: a busy machine needs some of it.
+NEW = Wanted("haproxy:new", "haproxy:new", drain_seconds=80, hands_over=True, bridge=BRIDGE, tls=False)
 SLOW_SECONDS = 1.5
 DRAIN_SECONDS = 100.0
 
@@ -147,7 +148,7 @@ def inside() -> Iterator[Callable[[Callable[[Lab], Any]], Any]]:
             with _living() as lab:
                 return work(lab)
 
-        yield lambda work: thread.submit(run, work).result(timeout=150)
+        yield lambda work: thread.submit(run, work).result(timeout=300)
 
 
 Inside = Callable[[Callable[[Lab], Any]], Any]
