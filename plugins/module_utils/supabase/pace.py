@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# For the rows: as long as a common transaction or two take.
+# As long as a common transaction or two take.
 BATCH_SECONDS = 0.005
-# Or so much of what notes and commit take.
+# Its rows have what notes and commit leave of that, or so much of what these take.
 ROWS_OF_THE_REST = 0.5
 # Of these a batch never has fewer, so that it does not take longer to write down how far it has come than to come there.
 LEAST_ROWS = 100
@@ -45,7 +45,8 @@ class Pace:
         """So many seconds the batch has taken, and its rows of them. Traffic has the database REST_FACTOR times as long, and no
         longer than REST_SECONDS.
         """
-        may = max(BATCH_SECONDS, (all_of_it - rows) * ROWS_OF_THE_REST)
+        besides = all_of_it - rows
+        may = max(BATCH_SECONDS - besides, besides * ROWS_OF_THE_REST)
         factor = min(max(may / max(rows, 1e-6), MOST_SHRINKAGE), MOST_GROWTH)
         wanted = max(int(self.rows * factor), LEAST_ROWS)
         return Pace(self.most, min(wanted, self.most), min(all_of_it * REST_FACTOR, REST_SECONDS))
