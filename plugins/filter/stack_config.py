@@ -125,10 +125,6 @@ def _owner(stack: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _acme_problems(variables: Mapping[str, Any]) -> list[str]:
-    # Who has no certificates from an authority need not wait until cryptography is loaded.
-    if not variables.get("edge_acme"):
-        return []
-
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import options as acme
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 

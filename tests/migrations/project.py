@@ -21,7 +21,13 @@ from tests.migrations.postgres import Database
 
 ROOT = Path(__file__).parents[2]
 DIRECTORY = "supabase/migrations"
+# Names of three files, in the order in which they are applied.
+A, B, C = (f"2026010{number}000000_{name}" for number, name in ((1, "a"), (2, "b"), (3, "c")))
 LEDGER = "select version, name, statements from supabase_migrations.schema_migrations order by version"
+
+
+def path(name: str) -> str:
+    return f"{DIRECTORY}/{name}.sql"
 
 
 @dataclass

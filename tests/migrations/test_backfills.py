@@ -8,18 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.migrations.postgres import Database, eventually
-from tests.migrations.project import DIRECTORY, Project, claim
+from tests.migrations.project import A, B, C, Project, claim, path
 
 FAILED = "the migrations failed, and no host was switched: "
-A, B, C = (f"2026010{number}000000_{name}" for number, name in ((1, "a"), (2, "b"), (3, "c")))
 TABLE = "create table orders (id bigint generated always as identity primary key, note text, total int, writes int default 0);"
 FILL = "update orders set total = length(note), writes = writes + 1 where note like '%o%';"
 PROGRESS = "select read, changed, batches from supabase_migrations.morpheus_deploy_backfills"
 HALTED = "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'update orders%%'"
-
-
-def path(name: str) -> str:
-    return f"{DIRECTORY}/{name}.sql"
 
 
 @pytest.fixture

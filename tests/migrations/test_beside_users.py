@@ -11,18 +11,13 @@ import pytest
 
 from tests.bench.backfill import CREATE, Traffic
 from tests.migrations.postgres import Database, eventually
-from tests.migrations.project import DIRECTORY, Project, claim
+from tests.migrations.project import A, B, C, Project, claim, path
 
-A, B, C = (f"2026010{number}000000_{name}" for number, name in ((1, "a"), (2, "b"), (3, "c")))
 ROWS = 1000
 # As long as a user has patience: far longer than anything takes that is not stuck, and half as long as what is.
 PATIENCE_SECONDS = 10.0
 HELD_SECONDS = 20
 AT_WORK = "select count(*) = 1 from pg_stat_activity where query like '%%/* here */%%' and pid <> pg_backend_pid()"
-
-
-def path(name: str) -> str:
-    return f"{DIRECTORY}/{name}.sql"
 
 
 @pytest.fixture

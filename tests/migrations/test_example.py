@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.migrations.postgres import Cluster, Database
-from tests.migrations.project import DIRECTORY, Project, claim
+from tests.migrations.project import Project, claim, path
 from tests.migrations.test_cli import ask, listed
 
 SOURCES = {
@@ -28,10 +28,6 @@ RELEASES = {
         "insert into stories (title, text, summary, mood) values ('1.3', 'text', 'short', 'glad') returning mood",
     ),
 }
-
-
-def path(name: str) -> str:
-    return f"{DIRECTORY}/{name}.sql"
 
 
 def shipped(release: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.migrations.postgres import Database
-from tests.migrations.project import DIRECTORY, ROOT, Project, claim
+from tests.migrations.project import ROOT, Project, claim, path
 from tests.migrations.test_cli import ask, listed
 from tests.migrations.test_example import SOURCES as EXAMPLE
 from tests.migrations.test_example import STORIES
@@ -34,10 +34,6 @@ create table stories (
 alter table stories add column owner uuid;
 create index stories_owner on stories (owner);
 """
-
-
-def path(name: str) -> str:
-    return f"{DIRECTORY}/{name}.sql"
 
 
 @pytest.fixture

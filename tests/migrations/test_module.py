@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.migrations.postgres import Database, eventually
-from tests.migrations.project import DIRECTORY, Project, claim
+from tests.migrations.project import A, B, C, Project, claim, path
 
 FAILED = "the migrations failed, and no host was switched: "
-A, B, C = (f"2026010{number}000000_{name}" for number, name in ((1, "a"), (2, "b"), (3, "c")))
-
-
-def path(name: str) -> str:
-    return f"{DIRECTORY}/{name}.sql"
 
 
 @pytest.fixture

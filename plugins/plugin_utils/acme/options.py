@@ -1,7 +1,10 @@
 # Copyright (c) The morpheus.deploy authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an inventory says of certificates from an ACME authority: every problem in it, and what is asked for. Contacts nobody."""
+"""What an inventory says of certificates from an ACME authority: every problem in it, and what is asked for. Contacts nobody.
+
+Who has none of these need not wait until cryptography is loaded.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ from urllib.parse import urlsplit
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import ISSUED
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import request
 
 HTTP, DNS = CHALLENGES = ("http-01", "dns-01")
 # Of one certificate, at most authorities.
@@ -56,6 +58,8 @@ class Acme:
     def told(self) -> dict[str, Any]:
         if not self.is_wanted or self.problems:
             return {"names": self.names if self.is_wanted else []}
+        from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import request
+
         given = {name: value for name, value in self._given.items() if name != "names"}
         return {**given, "names": self.names, "thumbprint": request.thumbprint(str(self._key))}
 
@@ -120,8 +124,11 @@ class Acme:
                 "certificates_account_key: required; make one with openssl genpkey -algorithm EC -pkeyopt "
                 "ec_paramgen_curve:P-256, put it into the environment's vault, and take it from there"
             )
-        elif request.key_problem(self._key):
-            yield f"certificates_account_key: {request.key_problem(self._key)}"
+            return
+        from ansible_collections.morpheus.deploy.plugins.plugin_utils.acme import request
+
+        if problem := request.key_problem(self._key):
+            yield f"certificates_account_key: {problem}"
 
 
 def problems(variables: Mapping[str, Any], stacks: Sequence[Any], options: Callable[[], Mapping[str, Any]]) -> list[str]:
