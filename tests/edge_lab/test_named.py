@@ -211,10 +211,10 @@ def test_nobody_notices_that_the_edge_was_started_anew(example: Example, tried: 
 
 
 # Longer than libc waits here.
-LATE = {"one after the other": replace(GOOD["another port of the same containers, by a new image"], dns_seconds=4.0)}
+LATE = {name: replace(example, dns_seconds=4.0) for name, example in GOOD.items()}
 
 
-@named(LATE)
+@named(LATE, each_time=("another port of the same containers, by a new image", "a path moves to a new service"))
 def test_nobody_notices_that_dns_is_slow(example: Example, tried: Tried) -> None:
     found = tried(example)
     assert found.good, f"\n{found}"

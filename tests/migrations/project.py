@@ -30,6 +30,13 @@ def path(name: str) -> str:
     return f"{DIRECTORY}/{name}.sql"
 
 
+class Answer(dict[str, Any]):
+    """What a test asks for in vain is told with all that there is, so with the message of what failed."""
+
+    def __missing__(self, key: str) -> Any:
+        raise AssertionError(f"no {key!r} in {dict(self)}")
+
+
 @dataclass
 class Run:
     """The module in a process of its own, as on a host; forked, because to import all of it takes longer than to run it."""
@@ -68,14 +75,13 @@ class Run:
         self.ended = self.ended or os.waitpid(self.pid, os.WNOHANG) != (0, 0)
         return self.ended
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self) -> Answer:
         """What the module printed, no secret among it."""
         self.wait()
         output = self.output.read_text()
         self.output.unlink()
         assert "canary" not in output
-        found: dict[str, Any] = json.loads(output)
-        return found
+        return Answer(json.loads(output))
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class Project:
         given = {"url": self.database.url, "environment": "staging", "files": self.parsed(), "without_lease": True, **options}
         return Run.of(given)
 
-    def apply(self, **options: Any) -> dict[str, Any]:
+    def apply(self, **options: Any) -> Answer:
         return self.start(**options).answer()
 
     def rows(self) -> list[tuple[str, str, list[str]]]:

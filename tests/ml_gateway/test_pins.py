@@ -137,5 +137,5 @@ def test_the_vendors_client_calls_a_pinned_endpoint_by_its_name(wide: World) -> 
         told = runpod.Endpoint(f"comic@{OLD}").run_sync(story(), timeout=20)
     finally:
         runpod.api_key, runpod.endpoint_url_base = before
-    assert told["panels"][0]["caption"] == "A fox runs"
+    assert told["panels"][0]["caption"] == "A fox runs."
     assert wide.stub.reached()[-1]["endpoint"] == "ep-comic"

@@ -69,6 +69,10 @@ class FakeHAProxy:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.addresses: dict[str, str] = {}
+        # Whether the engine answers no question.
+        self.is_silent = False
+        # (backend, slot, name) -> address: what the last new worker was left by the one before.
+        self.left: dict[tuple[str, str, str], str] = {}
         self.worker = Worker(7)
         self.old: list[Worker] = []
         self.commands: list[str] = []
@@ -117,7 +121,10 @@ class FakeHAProxy:
         return {slot.fqdn: slot.address for slot in slots}
 
     def load_files(self) -> None:
-        """What a new worker knows: the files, and nothing that was only said at run time."""
+        """What a new worker knows: the files, the addresses that it was left, DNS, and nothing that was only said at run time."""
+        path = self.root / "run" / "servers.state"
+        rows = [line.split() for line in path.read_text().splitlines()[1:]] if path.exists() else []
+        self.left = {(row[1], row[3], row[17]): row[4] for row in rows}
         slots: dict[str, Slot] = {}
         tracks: list[tuple[Slot, str]] = []
         for path in sorted((self.root / "conf" / "stacks").glob("*.cfg")):
@@ -133,7 +140,8 @@ class FakeHAProxy:
                         slot.flags = FMAINT | CMAINT
                     if not re.match(r"[0-9.]+\Z", found["host"]):
                         slot.fqdn = found["host"]
-                        slot.address = self.addresses.get(slot.fqdn, "0.0.0.0")
+                        said = "0.0.0.0" if self.is_silent else self.addresses.get(slot.fqdn, "0.0.0.0")
+                        slot.address = self.left.get((backend, slot.name, slot.fqdn), said)
                     slots[f"{backend}/{slot.name}"] = slot
                     if found["track"]:
                         tracks.append((slot, found["track"]))

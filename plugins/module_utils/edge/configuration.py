@@ -16,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, EDGE_STACKS
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import told
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import addresses
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths, edge_settings, holds_users
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody
@@ -129,12 +130,33 @@ class EdgeConfiguration:
         if not self.paths.master.exists():
             return
         Everybody(self.paths).mend()
-        answer = Socket(str(self.paths.master)).ask("reload")
+        with self._known_addresses():
+            answer = Socket(str(self.paths.master)).ask("reload")
         if not answer.startswith("Success=1"):
             raise EdgeError(
                 f"HAProxy could not load the new edge configuration, and goes on with the one before: {_alerts(answer)}. "
                 "See its log with: docker logs --tail 30 edge-haproxy-1"
             )
+
+    @contextmanager
+    def _known_addresses(self) -> Iterator[None]:
+        """Whoever begins meanwhile has the addresses that HAProxy knows now. Not later: they may be another container's then. So
+        this file is never there after a loss of power: nothing waits for the disk to have it.
+        """
+        path = self.paths.addresses
+        try:
+            with suppress(EdgeError, OSError):
+                path.unlink(missing_ok=True)
+                known = addresses.of_names(Socket(str(self.paths.socket)).ask("show servers state"))
+                names = [self.paths.conf / "haproxy.cfg", *sorted((self.paths.conf / "stacks").glob("*.cfg"))]
+                texts = [one.read_text() for one in names if one.exists()]
+                # "x": HAProxy's own user may write in this directory, and must not choose what is written to.
+                with path.open("x") as stream:
+                    stream.write(addresses.server_state(known, texts))
+                path.chmod(0o644)
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
     def _read(self, name: str) -> str | None:
         try:

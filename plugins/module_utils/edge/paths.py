@@ -66,6 +66,11 @@ class EdgePaths:
     def master(self) -> Path:
         return self.root / "run" / "master.sock"
 
+    @property
+    def addresses(self) -> Path:
+        """What HAProxy's ``server-state-file`` names; there while it is reloaded."""
+        return self.root / "run" / "servers.state"
+
 
 def edge_settings(paths: EdgePaths) -> dict[str, str]:
     """What the edge role recorded: the image and network of the edge. Raises EdgeError when there is no edge here."""

@@ -10,6 +10,10 @@ learned from the batches before; and most of the time there is no batch at all.
 Part of that time does not depend on the rows: the notes about them, and the commit. Where these take long, for a disk or a
 processor is busy, smaller batches would keep nobody waiting less, and would not come to their end. So there the rows may take
 half as long as the rest does.
+
+A batch that waits for its turn at a processor takes nothing from others meanwhile. So how much there is to make up for is known
+by the quickest of the last batches, not by one that was kept waiting: where ten others want the processor each batch takes ten
+times as long, and a backfill that rested ten times as long, too, would not come to its end.
 """
 
 from __future__ import annotations
@@ -24,17 +28,29 @@ ROWS_OF_THE_REST = 0.5
 LEAST_ROWS = 100
 # A batch that met one slow moment says little about the next one.
 MOST_GROWTH, MOST_SHRINKAGE = 2.0, 0.25
-# For each second of a batch, and never more than so many seconds.
-REST_FACTOR, REST_SECONDS = 9.0, 2.0
+# For each second that a batch would take by the quickest of the last ones, and never more than so many seconds.
+REST_FACTOR, REST_SECONDS = 12.0, 2.0
+LAST_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a batch took, in seconds: each of its rows, and notes and commit."""
+
+    row: float
+    besides: float
 
 
 @dataclass(frozen=True)
 class Pace:
-    """``most``: what the file says of the rows in a batch. ``rows``: what the next batch has; ``rest``: in seconds, before it."""
+    """``most``: what the file says of the rows in a batch. ``rows``: what the next batch has; ``rest``: in seconds, before it;
+    ``last``: what the last LAST_BATCHES took.
+    """
 
     most: int
     rows: int
     rest: float = 0.0
+    last: tuple[Took, ...] = ()
 
     @classmethod
     def first(cls, most: int) -> Pace:
@@ -42,11 +58,13 @@ class Pace:
         return cls(most, min(most, LEAST_ROWS))
 
     def after(self, rows: float, all_of_it: float) -> Pace:
-        """So many seconds the batch has taken, and its rows of them. Traffic has the database REST_FACTOR times as long, and no
-        longer than REST_SECONDS.
+        """So many seconds the batch has taken, and its rows of them. Traffic has the database REST_FACTOR times as long as it
+        takes by the quickest of the last ones, and no longer than REST_SECONDS.
         """
         besides = all_of_it - rows
         may = max(BATCH_SECONDS - besides, besides * ROWS_OF_THE_REST)
         factor = min(max(may / max(rows, 1e-6), MOST_SHRINKAGE), MOST_GROWTH)
         wanted = max(int(self.rows * factor), LEAST_ROWS)
-        return Pace(self.most, min(wanted, self.most), min(all_of_it * REST_FACTOR, REST_SECONDS))
+        last = (*self.last, Took(rows / self.rows, besides))[-LAST_BATCHES:]
+        quickest = min(took.row for took in last) * self.rows + min(took.besides for took in last)
+        return Pace(self.most, min(wanted, self.most), min(quickest * REST_FACTOR, REST_SECONDS), last)

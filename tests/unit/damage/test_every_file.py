@@ -23,6 +23,7 @@ ELSEWHERE = {
     "module_utils/daemon/setup.py: _validate": "/etc/docker",
     "module_utils/daemon/setup.py: apply": "/etc/docker",
     "module_utils/edge/certificate.py: serve": "edge/conf/certs/acme.pem, which provisioning has laid",
+    "module_utils/edge/configuration.py: _known_addresses": "edge/run/servers.state, there while HAProxy is reloaded",
     "module_utils/edge/networks.py: mark": "edge/edge.json of an older version, with another format",
     "module_utils/lease/history.py: append": "history/staging.jsonl, into which the end of a run writes by a command",
     "module_utils/lease/history.py: trim": "the same, and lines that cannot be read into a file beside it, which nobody reads",

@@ -352,6 +352,41 @@ def test_what_was_admitted_is_admitted_after_a_reload_and_what_was_drained_is_no
     assert set(world.serves()) == {"shop-api-1", "shop-api-4"}
 
 
+def test_a_reload_needs_no_answer_of_the_engines_dns(world: World) -> None:
+    """A server without an address is one whose users are answered 503."""
+    world.admit("shop-api-1", "shop-api-2")
+    world.haproxy.is_silent = True
+    reloads = world.haproxy.reloads
+    world.settle(routes=MORE)
+    assert world.haproxy.reloads > reloads
+    assert world.serves() == {"shop-api-1": "172.18.0.3", "shop-api-2": "172.18.0.4"}
+    assert {server for server, _, _ in world.haproxy.left} == {"shop.api", "shop.api.tunnels", "shop.api.any"}
+    assert not world.paths.addresses.exists()
+
+
+def test_the_known_addresses_are_gone_when_a_reload_has_failed(world: World) -> None:
+    """A HAProxy that is started anew would take them for true, and they may be another container's by then."""
+    seen = []
+    world.admit("shop-api-1")
+    world.haproxy.rejects = "cannot bind"
+    world.haproxy.on_command = lambda command: seen.append(world.paths.addresses.exists()) if command == "reload" else None
+    with pytest.raises(EdgeError, match="cannot bind"):
+        world.settle(routes=MORE)
+    assert seen == [True]
+    assert not world.paths.addresses.exists()
+
+
+def test_the_known_addresses_are_written_to_no_file_that_another_one_chose(world: World) -> None:
+    """HAProxy's user owns that directory."""
+    other = world.paths.root / "other"
+    other.write_text("kept")
+    world.paths.addresses.symlink_to(other)
+    world.admit("shop-api-1")
+    world.settle(routes=MORE)
+    assert world.haproxy.left
+    assert other.read_text() == "kept"
+
+
 def test_a_change_of_routes_keeps_what_is_admitted(world: World) -> None:
     world.admit("shop-api-1")
     world.settle(routes=MORE)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.supabase.pace import (
     BATCH_SECONDS,
+    LAST_BATCHES,
     LEAST_ROWS,
+    REST_FACTOR,
     REST_SECONDS,
     Pace,
 )
@@ -60,9 +62,25 @@ def test_one_slow_moment_does_not_end_the_speed() -> None:
     assert Pace(5000, 4000).after(60, 60).rows == 1000
 
 
-@pytest.mark.parametrize(("seconds", "rest"), [(0.0, 0.0), (0.04, 0.36), (0.3, REST_SECONDS), (60.0, REST_SECONDS)])
-def test_traffic_has_the_database_nine_times_as_long_as_a_batch_took(seconds: float, rest: float) -> None:
+@pytest.mark.parametrize(("seconds", "rest"), [(0.0, 0.0), (0.04, 0.48), (0.3, REST_SECONDS), (60.0, REST_SECONDS)])
+def test_traffic_has_the_database_twelve_times_as_long_as_a_batch_took(seconds: float, rest: float) -> None:
     assert Pace(5000, 100).after(seconds / 2, seconds).rest == pytest.approx(rest)
+
+
+def test_a_batch_that_was_kept_waiting_is_made_up_for_as_the_quickest_of_the_last_ones() -> None:
+    """Of a processor that ten others want it has a tenth; 100,000 rows would not end within the time that a deploy has."""
+    pace = Pace(100, 100).after(0.002, 0.004)
+    for _ in range(LAST_BATCHES - 1):
+        pace = pace.after(0.02, 0.04)
+        assert pace.rest == pytest.approx(0.004 * REST_FACTOR)
+    # No longer is there one that was quick.
+    assert pace.after(0.02, 0.04).rest == pytest.approx(0.04 * REST_FACTOR)
+
+
+def test_a_large_batch_is_made_up_for_by_its_rows_though_a_small_one_was_quicker() -> None:
+    small = Pace(5000, 100).after(0.001, 0.002)
+    assert small.rows == 200
+    assert small.after(0.002, 0.003).rest == pytest.approx(0.003 * REST_FACTOR)
 
 
 @given(most=st.integers(1, 100_000), took=st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), max_size=30))

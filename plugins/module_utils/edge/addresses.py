@@ -1,0 +1,42 @@
+# Copyright (c) The morpheus.deploy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses that HAProxy knows, for the worker that takes its place. Pure.
+
+A new worker begins by asking the engine's DNS for each of its servers. An engine that is busy, or is being restarted, answers
+late or not at all, and then that server has no address, and its users are answered 503. The worker before has them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_servers
+
+_BACKEND = re.compile(r"backend (\S+)")
+_SERVER = re.compile(r"\s+server (\S+) ([^\s:]+):(\d+)\b")
+# HAProxy's own format of what it reads at its start (management guide, "show servers state"). Nothing but name, address and port
+# is said: up, with no weight of its own (0 is no configured one, so that of the configuration stays), and checked.
+_VERSION = "1"
+_LINE = "0 {backend} 0 {server} {address} 2 0 0 0 0 0 0 1 6 0 0 0 {name} {port} -"
+
+
+def of_names(table: str) -> dict[str, str]:
+    """Name -> address, in the answer to ``show servers state``. What has none yet is left out."""
+    return {server.fqdn: server.address for server in parse_servers(table) if server.fqdn and server.is_resolved}
+
+
+def server_state(addresses: Mapping[str, str], configurations: Iterable[str]) -> str:
+    """HAProxy's file of that name, for the servers that stand in its configuration (texts of its files) by a known name."""
+    lines = [line for text in configurations for line in _lines(addresses, text)]
+    return "".join(f"{line}\n" for line in [_VERSION, *lines])
+
+
+def _lines(addresses: Mapping[str, str], text: str) -> Iterator[str]:
+    backend = ""
+    for line in text.splitlines():
+        if begins := _BACKEND.match(line):
+            backend = begins[1]
+        elif (server := _SERVER.match(line)) and server[2] in addresses:
+            yield _LINE.format(backend=backend, server=server[1], address=addresses[server[2]], name=server[2], port=server[3])
