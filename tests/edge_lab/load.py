@@ -38,8 +38,9 @@ class Request:
     slow: bool
     began: float
     ended: float = 0.0
-    # When its connection was opened.
+    # When its connection was opened, and when it was written to it to its end.
     opened: float = 0.0
+    sent: float = 0.0
     status: int = 0
     error: str = ""
     said: dict[str, Any] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class _Pipe:
         lines += [] if request.kept else ["Connection: close"]
         self.writer.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
         await self.writer.drain()
+        request.sent = time.monotonic()
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         status, *headers = head.split("\r\n")
         known = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in headers)}
