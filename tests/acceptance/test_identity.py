@@ -76,7 +76,7 @@ def test_staging_with_the_database_of_production_is_refused_before_any_connectio
         assert DATABASE_PASSWORDS["production"] not in run.output
 
 
-@pytest.mark.lane("production")
+@pytest.mark.usefixtures("production")
 def test_a_url_that_reaches_another_database_than_it_names_is_refused() -> None:
     with untouched(PRODUCTION):
         with marker(PRODUCTION, "staging"):
