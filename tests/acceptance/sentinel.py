@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.acceptance.world import ROOT, on
@@ -22,6 +23,7 @@ MARK = "sentinel" + secrets.token_hex(16)
 VALUE = f" {MARK} $HOME \"double\" 'single' # \\ ümläut\nsecond line "
 
 
+@cache
 def needles() -> list[bytes]:
     """The mark as it stands in plain, JSON, URL and shell text, and in base64 (at each alignment) and hexadecimal text."""
     raw = MARK.encode()
@@ -60,10 +62,10 @@ class Traces:
 
         def look() -> None:
             looks[0] += 1
-            for process in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in Path("/proc").iterdir():
                 with suppress(OSError):
-                    if holds(process.read_bytes()):
-                        self.found.append(f"command line of process {process.parent.name}")
+                    if process.name.isdigit() and holds((process / "cmdline").read_bytes()):
+                        self.found.append(f"command line of process {process.name}")
             for path in _files(self.directory):
                 with suppress(OSError):
                     if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH) and holds(path.read_bytes()):

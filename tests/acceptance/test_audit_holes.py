@@ -1,6 +1,6 @@
 """What an attacker leaves on a host: planted on a real one, found by the audit of its environment, and clean again without it.
 
-Each by itself, on a host that is a directory, is tests/unit/test_audit_holes.py.
+Each by itself, on a host that is a directory, is tests/unit/test_audit_holes.py, and three on a real one are in test_audit.py.
 """
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ def planted(name: str) -> Iterator[None]:
         on(HOST, "sh", "-c", undo)
 
 
+@pytest.mark.deep
 def test_each_hole_is_found_and_nothing_else_and_then_the_host_is_as_it_was(staging: Environment, baselines: Path) -> None:
     clean, report = audited(staging, baselines)
     assert clean.code == 0, clean.output

@@ -1,4 +1,7 @@
-"""What changes, and what does not."""
+"""What changes, and what does not.
+
+Each time molecule's scenario default shows a deploy that has nothing to do, check mode, and a service that did not change.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import pytest
 from tests.acceptance.world import ROOT, Environment, by_command, edited_stack, on, says
 
 
+@pytest.mark.deep
 def test_a_second_deploy_says_unchanged_and_touches_nothing(staging: Environment) -> None:
     before = staging.everything()
     run = staging.deployed("1.0.0")
@@ -19,6 +23,7 @@ def test_a_second_deploy_says_unchanged_and_touches_nothing(staging: Environment
     assert (verdict["verdict"], verdict["hosts"]["staging-app-1"]["changed"]) == ("unchanged", False)
 
 
+@pytest.mark.deep
 def test_check_mode_says_which_replicas_change_and_why_and_changes_nothing(staging: Environment) -> None:
     before = staging.everything()
     run = staging.deployed("1.2.0", "--check", "--diff")
@@ -33,6 +38,7 @@ def test_check_mode_says_which_replicas_change_and_why_and_changes_nothing(stagi
     assert staging.everything() == before
 
 
+@pytest.mark.deep
 def test_a_changed_value_rolls_only_the_services_that_read_it(staging: Environment) -> None:
     before = {service: staging.containers("staging-app-1", service) for service in ("api", "web", "ml")}
     settings = json.dumps({"api_settings": {"ML_BASE_URL": "http://ml:9000", "ML_ENDPOINT_ID": "mock", "LOG_LEVEL": "debug"}})

@@ -35,6 +35,8 @@ def test_a_release_that_is_not_well_never_serves_and_never_reaches_the_second_ho
     assert load.report.is_clean, load.report.failures
 
 
+# What a real engine says then is in test_registries.
+@pytest.mark.deep
 def test_a_release_whose_image_does_not_exist_is_refused(production: Environment) -> None:
     before = production.everything()
     run = production.deploy("9.9.9")
@@ -61,9 +63,9 @@ SICK_RELEASES = {
 }
 
 
-@pytest.mark.parametrize(
-    "release", [pytest.param(name, marks=[pytest.mark.deep] if number else []) for number, name in enumerate(SICK_RELEASES)]
-)
+# Each time tests/changes shows a release that turns bad while it is watched.
+@pytest.mark.deep
+@pytest.mark.parametrize("release", SICK_RELEASES)
 def test_a_release_that_hurts_users_while_it_is_watched_is_taken_back_at_once(staging: Environment, release: str) -> None:
     before = staging.containers("staging-app-1")
     with staging.load() as load:
@@ -101,6 +103,7 @@ def test_what_a_release_answers_badly_while_it_is_watched_is_counted_and_said(pr
     assert 0 < verdict["errors"] <= report.failed
 
 
+@pytest.mark.deep
 def test_all_problems_of_a_configuration_come_in_one_message_before_any_connection(staging: Environment) -> None:
     bad = (
         '{"stack_release": "latest", "stack_environment": "stagin", "ansible_ssh_common_args": "-F /nonexistent", '

@@ -103,6 +103,7 @@ def test_a_deploy_that_does_not_know_of_a_switch_leaves_it_and_a_switch_leaves_w
     assert file(flags).read_text() == newer
 
 
+@pytest.mark.deep
 def test_an_unknown_flag_and_a_wrong_type_reach_no_host(flags: Environment) -> None:
     before = [there(host) for host in flags.hosts]
     run = flags.play(PLAYBOOK, "-e", "flag=loud-caption", "-e", "to=on", "-e", "why=x")

@@ -67,7 +67,8 @@ for files in json.load(sys.stdin):
             os.makedirs(os.path.dirname(directory + "/" + path), exist_ok=True)
             with open(directory + "/" + path, "w") as stream:
                 stream.write(text)
-        found.append([said(directory), said(directory, "--no-interpolate")])
+        model = said(directory)
+        found.append([model, model and said(directory, "--no-interpolate")])
 print(json.dumps(found))
 """
 

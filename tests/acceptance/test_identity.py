@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.world import DATABASE_NAMES, DATABASE_PASSWORDS
 from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment, Run, edit_vault, on, play, says
+from tests.deep import cases
 
 IDENTITY = "/etc/morpheus.deploy/identity.json"
 CANARY = "canary-7731 in two vaults"
@@ -75,7 +76,7 @@ def test_staging_with_the_database_of_production_is_refused_before_any_connectio
         assert DATABASE_PASSWORDS["production"] not in run.output
 
 
-@pytest.mark.lane("production")
+@pytest.mark.usefixtures("production")
 def test_a_url_that_reaches_another_database_than_it_names_is_refused() -> None:
     with untouched(PRODUCTION):
         with marker(PRODUCTION, "staging"):
@@ -89,6 +90,7 @@ def test_a_url_that_reaches_another_database_than_it_names_is_refused() -> None:
         assert DATABASE_PASSWORDS["production"] not in run.output
 
 
+@pytest.mark.deep
 @pytest.mark.lane("production")
 def test_a_database_without_a_marker_or_without_an_answer_is_refused() -> None:
     closed = ["OUTPUT", "-p", "tcp", "--dport", "5432", "-j", "REJECT", "--reject-with", "tcp-reset"]
@@ -127,6 +129,7 @@ def test_a_secret_in_two_vaults_is_named_and_its_value_is_not(inventories: Path)
     assert not [text for text in (audit.output, *reports) if CANARY in text]
 
 
+@pytest.mark.deep
 @pytest.mark.lane("staging")
 def test_a_secret_that_is_not_in_the_fingerprints_is_refused(inventories: Path) -> None:
     edit_vault(inventories / "staging", vault_session_secret=CANARY)
@@ -154,13 +157,14 @@ def test_a_host_that_was_moved_from_staging_to_production_is_refused(inventories
 
 
 @pytest.mark.lane("staging")
-@pytest.mark.parametrize("playbook", ["deploy.yml", "rollback.yml", "playbooks/provision.yml"])
+@pytest.mark.parametrize("playbook", cases(("deploy.yml", "rollback.yml", "playbooks/provision.yml"), each_time=("deploy.yml",)))
 def test_an_environment_that_nobody_knows_is_refused(playbook: str) -> None:
     with untouched(STAGING):
         run = STAGING.play(playbook, "-e", "stack_environment=stagin")
     refused(run, 'stack_environment: "stagin" is not one of staging, production')
 
 
+@pytest.mark.deep
 @pytest.mark.lane("production")
 def test_demo_secrets_are_refused_on_a_host_that_is_none_of_the_sandbox() -> None:
     on("production-app-2", "mv", "/etc/morpheus.deploy/sandbox", "/etc/sandbox")

@@ -162,6 +162,7 @@ def test_a_state_that_is_neither_on_nor_off_is_refused(staging: Environment, opt
     assert staging.everything() == before
 
 
+@pytest.mark.deep
 def test_a_balancer_passes_the_page_on_and_keeps_its_hosts(production: Environment) -> None:
     with asking_for_health(production) as health, maintenance(production):
         # Longer than the balancer takes to find out that its hosts are not well: two checks, a second apart.

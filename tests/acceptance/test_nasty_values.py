@@ -1,4 +1,7 @@
-"""Secrets with all that a parser may trip over arrive in a container byte for byte, through the engine's real Compose."""
+"""Secrets with all that a parser may trip over arrive in a container byte for byte, through the engine's real Compose.
+
+Each time molecule's scenario default does so with one value that holds most of it, and with a file.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from hypothesis import strategies as st
 from tests.acceptance.world import PRODUCTION, on
 from tests.hangs import HANGS_AFTER_SECONDS
 
-pytestmark = pytest.mark.lane("production")
+pytestmark = [pytest.mark.deep, pytest.mark.lane("production")]
 HOST = PRODUCTION.hosts[0]
 DIRECTORY, PROJECT = "/run/nasty-values", "nasty-values"
 # An image that every provisioned host has, and a user that it does not know.

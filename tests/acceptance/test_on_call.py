@@ -7,8 +7,11 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.acceptance.world import STACK, STAGING, Environment, Run, eventually, on, says, signal_rollout
 from tests.hangs import HANGS_AFTER_SECONDS
@@ -86,14 +89,27 @@ def test_a_rollback_to_an_image_that_one_host_has_lost_is_refused_before_any_cha
     assert {host: production.containers(host) for host in production.hosts} == before
 
 
-def test_a_release_that_fails_on_the_second_host_is_taken_back_on_the_first_too(production: Environment) -> None:
+def gives_up_as_staging_does(production: Environment, inventories: Path) -> Environment:
+    """By an inventory of its own, in which a candidate has half a minute to pass and not a whole one."""
+    path = inventories / "production" / "group_vars" / "all" / "stack.yml"
+    variables = yaml.safe_load(path.read_text())
+    for service in variables["stack"]["services"]:
+        service["health"]["deadline_seconds"] = 30
+    path.write_text(yaml.safe_dump(variables))
+    return replace(production, inventories=str(inventories))
+
+
+def test_a_release_that_fails_on_the_second_host_is_taken_back_on_the_first_too(
+    production: Environment, inventories: Path
+) -> None:
+    hasty = gives_up_as_staging_does(production, inventories)
     before = {host: set(production.containers(host)) for host in production.hosts}
     # On the second host alone the candidates cannot reach their database, so only there the release is never healthy.
     blocked = ["-p", "tcp", "--dport", "5432", "-m", "conntrack", "--ctstate", "NEW", "-j", "REJECT"]
     on("production-app-2", "iptables", "-I", "DOCKER-USER", *blocked)
     try:
         with production.load() as load:
-            run = production.deploy("1.1.0")
+            run = hasty.deploy("1.1.0")
     finally:
         on("production-app-2", "iptables", "-D", "DOCKER-USER", *blocked)
     assert run.code != 0

@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries 
 
 from sandbox.world import REGISTRY, SUBNETS
 from tests.acceptance.world import ROOT, STACK, Environment, on, says
+from tests.deep import cases
 from tests.private_registry import Registry, running
 from tests.unit.certificates import make
 
@@ -28,7 +29,8 @@ def images() -> Images:
     return Images(docker.from_env(timeout=60))
 
 
-@pytest.fixture(params=WAYS)
+# The way of a token begins with the one of a name and a password.
+@pytest.fixture(params=cases(WAYS, each_time=("token",)))
 def registry(request: pytest.FixtureRequest, images: Images) -> Iterator[Registry]:
     with running(Registry(USER, PASSWORD, request.param)) as found:
         found.put("shop/web", "1")

@@ -18,6 +18,8 @@ def report(load: Load, what: str) -> None:
     assert load.report.is_clean, load.report.failures
 
 
+# Each time the deploy over two hosts below, and those of tests/changes, there and back.
+@pytest.mark.deep
 def test_deploys_there_and_back_fail_no_request_and_leave_an_unchanged_service_alone(staging: Environment) -> None:
     unchanged = staging.containers("staging-app-1", "ml")
     assert unchanged
@@ -60,6 +62,7 @@ def test_a_changed_edge_configuration_is_loaded_and_fails_no_request(staging: En
     report(load, "two edge reloads")
 
 
+@pytest.mark.deep
 def test_a_restart_of_the_engine_fails_no_request(staging: Environment) -> None:
     before = staging.containers("staging-app-1")
     with staging.load(rate_keepalive=FULL_RATE) as load:

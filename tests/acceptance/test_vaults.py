@@ -20,7 +20,7 @@ def check(environment: str, *options: str, passwords: dict[str, str]) -> Done:
     return offline("ansible-playbook", "deploy.yml", "-i", f"inventories/{environment}", *chosen, passwords=passwords, cwd=ROOT)
 
 
-@pytest.mark.parametrize(("mine", "other"), [ENVIRONMENTS, ENVIRONMENTS[::-1]])
+@pytest.mark.parametrize(("mine", "other"), [ENVIRONMENTS, pytest.param(*ENVIRONMENTS[::-1], marks=pytest.mark.deep)])
 def test_who_has_one_environments_password_cannot_open_the_others_vault(mine: str, other: str) -> None:
     own = {mine: PASSWORDS[mine]}
     assert "vault_database_url" in view(vault(mine), own).output
@@ -31,7 +31,14 @@ def test_who_has_one_environments_password_cannot_open_the_others_vault(mine: st
     assert view(vault(other), {other: PASSWORDS[mine]}).code != 0
 
 
-@pytest.mark.parametrize("passwords", [{}, {"production": "wrong"}, {"staging": PASSWORDS["staging"]}])
+@pytest.mark.parametrize(
+    "passwords",
+    [
+        pytest.param({}, marks=pytest.mark.deep),
+        pytest.param({"production": "wrong"}, marks=pytest.mark.deep),
+        {"staging": PASSWORDS["staging"]},
+    ],
+)
 def test_a_deploy_without_the_right_password_is_refused_and_says_where_it_is_looked_for(passwords: dict[str, str]) -> None:
     done = check("production", "-vvvv", passwords=passwords)
     assert done.code != 0
@@ -42,6 +49,7 @@ def test_a_deploy_without_the_right_password_is_refused_and_says_where_it_is_loo
     assert "Traceback" not in done.words
 
 
+@pytest.mark.deep
 def test_a_vault_that_holds_no_yaml_is_refused_without_quoting_it(tmp_path: Path) -> None:
     path = tmp_path / "vault.yml"
     path.write_text("vault_key: [canary-value\ncanary-other: 'x\n")
@@ -55,6 +63,7 @@ def test_a_vault_that_holds_no_yaml_is_refused_without_quoting_it(tmp_path: Path
     assert "canary" not in done.words
 
 
+@pytest.mark.deep
 def test_a_password_is_not_tried_on_a_file_of_another_vault_id(tmp_path: Path) -> None:
     """Production's file, were it encrypted with staging's password by mistake, stays closed to staging."""
     path = tmp_path / "vault.yml"
@@ -74,6 +83,7 @@ def test_the_vault_of_another_environment_is_refused_though_its_password_is_ther
     assert "VERDICT refused: staging" in done.words
 
 
+@pytest.mark.deep
 def test_a_vault_in_the_open_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "vault.yml"
     path.write_text("vault_key: canary\n")
