@@ -17,6 +17,9 @@ from tests.workflows.forge import Environment, Event, Run
 from tests.workflows.scenarios import held
 from tests.workflows.world import World
 
+# One process for all of them, which makes the keys once.
+pytestmark = pytest.mark.xdist_group("release key")
+
 VERSION = "1.2.0"
 # A secret that `gh secret set NAME --env ENVIRONMENT` is given on its standard input.
 GH = """#!/usr/bin/env bash
@@ -227,6 +230,7 @@ def test_only_github_and_the_medium_keep_the_secret_half(story: Story) -> None:
     assert story.clone == [".github"]
 
 
+@pytest.mark.deep
 def test_with_another_key_older_releases_are_still_verified(tmp_path: Path, archive: Path, first: Release, story: Story) -> None:
     second = released(tmp_path / "world", archive, story.second)
     assert second.run.conclusion == "success", second.world.log(second.run)
