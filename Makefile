@@ -254,12 +254,13 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 	@touch $@
 
 .PHONY: workflows
+# Each file in one process: the keys of releases are made once.
 workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitHub, and run them with stand-ins
-	pytest --numprocesses=auto --dist=loadgroup -m 'not deep' tests/workflows
+	pytest --numprocesses=auto --dist=loadfile -m 'not deep' tests/workflows
 
 .PHONY: workflows-deep
 workflows-deep: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Spoil every job and step of a workflow, and run what else make workflows leaves out
-	pytest --numprocesses=auto --dist=loadgroup -m deep tests/workflows
+	pytest --numprocesses=auto -m deep tests/workflows
 
 SUPABASE_TOOLS := .cache/supabase
 

@@ -17,9 +17,6 @@ from tests.workflows.forge import Environment, Event, Run
 from tests.workflows.scenarios import held
 from tests.workflows.world import World
 
-# One process for all of them, which makes the keys once.
-pytestmark = pytest.mark.xdist_group("release key")
-
 VERSION = "1.2.0"
 # A secret that `gh secret set NAME --env ENVIRONMENT` is given on its standard input.
 GH = """#!/usr/bin/env bash
