@@ -162,7 +162,7 @@ ml-gateway: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway at any tim
 	$(VENV)/ml-gateway/bin/python -m pytest -m 'not deep' tests/ml_gateway
 
 .PHONY: ml-gateway-kills
-ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or cut its database, in eighteen more random runs
+ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or cut its database, in eighteen more random runs, and what else is deep there
 	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
 
 $(VENV)/flags/.stamp: $(VENV)/.stamp
@@ -254,11 +254,12 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 	@touch $@
 
 .PHONY: workflows
+# Each file in one process: the keys of releases are made once.
 workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitHub, and run them with stand-ins
-	pytest --numprocesses=auto -m 'not deep' tests/workflows
+	pytest --numprocesses=auto --dist=loadfile -m 'not deep' tests/workflows
 
 .PHONY: workflows-deep
-workflows-deep: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp
+workflows-deep: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Spoil every job and step of a workflow, and run what else make workflows leaves out
 	pytest --numprocesses=auto -m deep tests/workflows
 
 SUPABASE_TOOLS := .cache/supabase

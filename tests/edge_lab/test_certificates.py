@@ -230,6 +230,22 @@ def lab(world: Lab) -> Lab:
     return world
 
 
+@dataclass
+class First:
+    """The first certificate of a host: what was served before, and how it was issued."""
+
+    lab: Lab
+    before: str
+    done: Done
+
+
+@pytest.fixture(scope="module")
+def first(world: Lab) -> First:
+    """Once for the tests that look at it. They change nothing that another one of them sees."""
+    world.hold(request.placeholder(datetime.now(UTC)))
+    return First(world, world.served(), world.renew())
+
+
 @pytest.fixture
 def old(world: Lab) -> str:
     """A certificate with its key that ends soon, which the host serves with."""
@@ -242,9 +258,8 @@ def ends_in(pem: str) -> timedelta:
     return certificate.read(pem).expires - datetime.now(UTC)
 
 
-def test_the_first_certificate_is_issued_for_all_names_and_stays_when_haproxy_restarts(lab: Lab) -> None:
-    before = lab.served()
-    done = lab.renew()
+def test_the_first_certificate_is_issued_for_all_names_and_stays_when_haproxy_restarts(first: First) -> None:
+    lab, before, done = first.lab, first.before, first.done
     assert (done.code, done.file["verdict"]) == (0, "done"), done.words
     assert f"the certificate for {SITE}, {SHOP} was issued (no host has one)" in done.words
     assert lab.trusts(SITE)
@@ -264,8 +279,8 @@ def test_the_first_certificate_is_issued_for_all_names_and_stays_when_haproxy_re
     assert [line for line in lab.file.read_text().splitlines() if "PRIVATE" not in line and line in said] == []
 
 
-def test_only_names_that_it_was_told_of_are_answered_and_nothing_but_tokens(lab: Lab) -> None:
-    lab.renew()
+def test_only_names_that_it_was_told_of_are_answered_and_nothing_but_tokens(first: First) -> None:
+    lab = first.lab
     thumbprint = request.thumbprint(ACCOUNT_KEY)
     assert lab.plain("/.well-known/acme-challenge/a-token_1", f"{SITE}:80") == (200, f"a-token_1.{thumbprint}")
     assert lab.plain("/.well-known/acme-challenge/<script>", SITE)[0] == 308
@@ -367,6 +382,7 @@ def test_a_name_that_leads_elsewhere_is_named_and_hosts_go_on_with_what_they_hav
     assert lab.file.read_text() == old
 
 
+@pytest.mark.deep
 def test_an_authority_that_is_away_is_no_outage(lab: Lab, old: str) -> None:
     before = lab.served()
     lab.inside.submit(lab.pebble.stop).result()
@@ -383,6 +399,7 @@ def test_an_authority_that_is_away_is_no_outage(lab: Lab, old: str) -> None:
     assert lab.file.read_text() == old
 
 
+@pytest.mark.deep
 def test_check_mode_says_what_is_due_and_asks_nobody(lab: Lab, old: str) -> None:
     lab.inside.submit(lab.pebble.stop).result()
     try:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.switch import HostRollout
@@ -19,7 +20,8 @@ from tests.edge_lab.load import Load, Place
 from tests.edge_lab.namespace import own_network
 from tests.edge_lab.toys import Loop, ToyDocker
 
-ROUNDS = 8
+# An even number: they end with the first release. More of them are deep.
+FEW_ROUNDS, ROUNDS = 4, 8
 SHOP = Service("api", (("shop.example.com", "/"),))
 MALL = Service("api", (("mall.example.com", "/"),))
 PLACES = [Place("shop.example.com", "/"), Place("mall.example.com", "/")]
@@ -51,7 +53,8 @@ def roll(host: LabHost, release: str) -> list[str]:
     return [*prepared.outcome.failures, *prepared.warnings]
 
 
-def test_nobody_notices_that_two_stacks_roll_at_the_same_time() -> None:
+@pytest.mark.parametrize("rounds", [FEW_ROUNDS, pytest.param(ROUNDS, marks=pytest.mark.deep)])
+def test_nobody_notices_that_two_stacks_roll_at_the_same_time(rounds: int) -> None:
     """Each rollout has the edge reloaded twice, and changes what is admitted and routed in between."""
     with own_network(), two_stacks() as (loop, hosts):
         for host, service in zip(hosts.values(), (SHOP, MALL), strict=True):
@@ -64,7 +67,7 @@ def test_nobody_notices_that_two_stacks_roll_at_the_same_time() -> None:
 
         def again_and_again(host: LabHost) -> list[str]:
             begin.wait()
-            return [words for number in range(ROUNDS) for words in roll(host, "21"[number % 2])]
+            return [words for number in range(rounds) for words in roll(host, "21"[number % 2])]
 
         with ThreadPoolExecutor(len(hosts)) as pool:
             troubles = list(pool.map(again_and_again, hosts.values()))

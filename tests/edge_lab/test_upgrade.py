@@ -193,6 +193,7 @@ def test_an_image_that_does_not_serve_leaves_the_edge_as_it_was(inside: Inside) 
     inside(work)
 
 
+@pytest.mark.deep
 def test_an_edge_that_cannot_be_replaced_comes_back_and_users_are_served_meanwhile(inside: Inside) -> None:
     def work(lab: Lab) -> None:
         lab.own.broken = (NEW.image,)
@@ -253,6 +254,7 @@ class UntilOneIsLeft(SystemClock):
             self.ahead = DRAIN_SECONDS
 
 
+@pytest.mark.deep
 def test_what_does_not_end_by_itself_is_cut_and_counted(inside: Inside) -> None:
     def work(lab: Lab) -> None:
         with socket.create_connection(("127.0.0.1", 80), timeout=20) as tunnel:

@@ -83,6 +83,7 @@ def test_mock_and_provider_keep_the_contract_of_the_example(wide: World, mock: P
     assert (call["caller"], call["pin"], call["state"]) == ("contract", PIN, "settled")
 
 
+@pytest.mark.deep
 def test_in_the_tier_mock_contracts_can_be_asked_once_the_mock_runs_and_the_gateway_finds_it_then(
     wide: World, tmp_path: Path
 ) -> None:
@@ -107,11 +108,27 @@ def test_in_the_tier_mock_contracts_can_be_asked_once_the_mock_runs_and_the_gate
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ('"caption": sentence', '"title": sentence', "output.panels[0]: 'caption' is a required property"),
-        ('"image_url": f"https://', '"image_url": f"ftp://', "output.panels[0].image_url: 'ftp://"),
-        ('"caption": sentence', '"caption": len(sentence)', "output.panels[0].caption: 28 is not of type 'string'"),
+        pytest.param(
+            '"caption": sentence',
+            '"title": sentence',
+            "output.panels[0]: 'caption' is a required property",
+            id="a field has another name",
+        ),
+        pytest.param(
+            '"image_url": f"https://',
+            '"image_url": f"ftp://',
+            "output.panels[0].image_url: 'ftp://",
+            id="a field has another look",
+            marks=pytest.mark.deep,
+        ),
+        pytest.param(
+            '"caption": sentence',
+            '"caption": len(sentence)',
+            "output.panels[0].caption: 28 is not of type 'string'",
+            id="a field has another type",
+            marks=pytest.mark.deep,
+        ),
     ],
-    ids=["a field has another name", "a field has another look", "a field has another type"],
 )
 def test_one_broken_field_of_the_provider_turns_parity_red_and_the_mock_stays_green(
     wide: World, mock: Process, tmp_path: Path, before: str, after: str, said: str
@@ -135,6 +152,7 @@ def test_one_broken_field_of_the_provider_turns_parity_red_and_the_mock_stays_gr
     assert found["staging"][0].startswith(f"comic-panels.yml: staging: {said}")
 
 
+@pytest.mark.deep
 def test_a_field_that_is_added_to_the_contract_is_given_by_the_mock_and_not_by_the_provider(wide: World, tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "ml-contract").mkdir(parents=True)
@@ -150,6 +168,7 @@ def test_a_field_that_is_added_to_the_contract_is_given_by_the_mock_and_not_by_t
     assert found["staging"][0] == "comic-panels.yml: staging: output.panels[0]: 'mood' is a required property"
 
 
+@pytest.mark.deep
 def test_a_mock_without_contracts_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "app").symlink_to(ROOT / "services" / "ml-mock")
     environment = {"PATH": os.environ["PATH"], "ML_CONTRACTS": str(tmp_path / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -172,6 +191,7 @@ def test_what_was_seen_kept_is_so_for_one_pin_and_one_contract_in_every_gateway(
     assert wide.stub.reached() == []
 
 
+@pytest.mark.deep
 def test_a_refused_call_and_an_answer_of_another_model_keep_no_contract(wide: World, mock: Process) -> None:
     gateway = started(wide, mock)
     wide.switch("off")

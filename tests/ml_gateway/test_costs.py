@@ -7,6 +7,8 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from tests.ml_gateway.test_refusals import post
 from tests.ml_gateway.world import PRICE, World, http, story
 
@@ -47,6 +49,7 @@ def test_calls_and_money_by_endpoint_and_caller_are_those_of_the_providers_log(w
     assert (found["environment"], found["tier"]) == ("test", "staging")
 
 
+@pytest.mark.deep
 def test_what_is_under_way_counts_as_unsettled_and_what_never_left_not_at_all(wide: World) -> None:
     # Longer than it takes to ask, however busy the machine.
     wide.endpoint("comic", timeout_seconds=600)
@@ -62,6 +65,7 @@ def test_what_is_under_way_counts_as_unsettled_and_what_never_left_not_at_all(wi
     assert http.post(f"{gateway.url}/v2/comic/cancel/{job}").json()["status"] == "CANCELLED"
 
 
+@pytest.mark.deep
 def test_it_goes_back_as_far_as_asked_and_at_least_to_the_beginning_of_the_month(wide: World) -> None:
     wide.gateway()
     for at in ("now()", "date_trunc('month', now() at time zone 'utc') at time zone 'utc'", "(now() - interval '200 days')"):

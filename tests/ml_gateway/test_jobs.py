@@ -62,6 +62,7 @@ def test_the_vendors_client_works_through_the_gateway(wide: World, vendor: None,
     agree(wide)
 
 
+@pytest.mark.deep
 def test_a_job_that_nobody_asks_for_is_priced_by_its_execution_time(wide: World) -> None:
     assert post(wide.gateway(), "run", json=story(3)).json()["status"] == "IN_QUEUE"
     assert wide.calls()[0]["job"] is not None
@@ -83,6 +84,7 @@ def test_a_long_runsync_is_held_and_its_job_is_known_after_a_second(wide: World)
     settle_to_the_log(wide)
 
 
+@pytest.mark.deep
 def test_a_runsync_is_answered_when_the_caller_has_waited_as_long_as_it_asked_for(wide: World) -> None:
     answer = post(wide.gateway(), params={"wait": "2000"}, json=story(8))
     assert (answer.status_code, answer.json()["status"]) == (200, "IN_PROGRESS")
@@ -118,6 +120,7 @@ def test_a_stream_comes_through_part_by_part(wide: World) -> None:
     settle_to_the_log(wide)
 
 
+@pytest.mark.deep
 def test_the_callers_and_models_are_in_the_books(wide: World) -> None:
     post(wide.gateway(), headers={"X-ML-Caller": "api 1.2.0"})
     call = wide.calls()[0]
@@ -143,6 +146,7 @@ def test_a_gateway_that_is_told_to_stop_ends_what_it_has_begun(wide: World) -> N
     assert [call["state"] for call in wide.calls()] == ["settled"]
 
 
+@pytest.mark.deep
 def test_what_json_can_hold_and_utf_8_cannot_gets_through(wide: World) -> None:
     body = b'{"input": {"prompt": "half a character: \\ud800", "number": NaN}}'
     assert post(wide.gateway(), json=None, content=body).status_code == 200

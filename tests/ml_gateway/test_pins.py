@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 import runpod
 
 from tests.ml_gateway.test_refusals import refused
@@ -57,6 +58,7 @@ def completed(gateway: Process, pin: str, job: str) -> Any:
     return answer if answer.json().get("status") == "COMPLETED" else None
 
 
+@pytest.mark.deep
 def test_a_job_of_the_model_before_is_settled_though_nobody_asks_for_it(wide: World) -> None:
     before, _ = moved_on(wide)
     http.post(f"{before.url}/v2/comic/run", json=story(0.2))
@@ -66,6 +68,7 @@ def test_a_job_of_the_model_before_is_settled_though_nobody_asks_for_it(wide: Wo
     assert (row["pin"], row["state"], row["cost"]) == (OLD, "settled", PRICE * line["executes_milliseconds"] / 1000)
 
 
+@pytest.mark.deep
 def test_a_release_that_is_rolled_back_finds_its_model_after_a_restart(wide: World) -> None:
     before, after = moved_on(wide)
     before.kill()
@@ -82,6 +85,7 @@ def test_a_model_that_nobody_has_configured_gets_nothing(wide: World) -> None:
     assert wide.stub.reached() == []
 
 
+@pytest.mark.deep
 def test_an_endpoint_of_before_that_would_not_be_let_pass_today_is_not(wide: World) -> None:
     """It was a mock; in production none answers, whoever is pinned to it."""
     wide.endpoint("comic", pin=OLD, provider="mock", price_per_second=None)
@@ -92,6 +96,7 @@ def test_an_endpoint_of_before_that_would_not_be_let_pass_today_is_not(wide: Wor
     assert wide.mock.reached() == []
 
 
+@pytest.mark.deep
 def test_the_fallback_of_a_pinned_model_is_the_one_that_it_had(wide: World) -> None:
     wide.endpoint("sketch", pin="dddddddd", model="comic-small", price_per_second="0.0001")
     wide.endpoint("comic", pin=OLD, fallback="sketch")
@@ -106,6 +111,7 @@ def test_the_fallback_of_a_pinned_model_is_the_one_that_it_had(wide: World) -> N
     assert call(gateway, f"comic@{NEW}").headers["x-ml-pin"] == "eeeeeeee"
 
 
+@pytest.mark.deep
 def test_without_a_database_a_model_of_before_cannot_be_looked_up(wide: World) -> None:
     _, after = moved_on(wide)
     wide.database.go_down()
@@ -129,6 +135,7 @@ def test_a_database_of_before_there_were_pins_is_taken_over_with_its_calls(wide:
     assert [row["pin"] for row in wide.calls()] == ["", OLD]
 
 
+@pytest.mark.deep
 def test_the_vendors_client_calls_a_pinned_endpoint_by_its_name(wide: World) -> None:
     _, after = moved_on(wide)
     before = (runpod.api_key, runpod.endpoint_url_base)

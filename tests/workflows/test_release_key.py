@@ -227,6 +227,7 @@ def test_only_github_and_the_medium_keep_the_secret_half(story: Story) -> None:
     assert story.clone == [".github"]
 
 
+@pytest.mark.deep
 def test_with_another_key_older_releases_are_still_verified(tmp_path: Path, archive: Path, first: Release, story: Story) -> None:
     second = released(tmp_path / "world", archive, story.second)
     assert second.run.conclusion == "success", second.world.log(second.run)

@@ -13,8 +13,23 @@ from tests.workflows.bridge import ROOT, WorkflowError, parsed
 from tests.workflows.forge import Trees
 from tests.workflows.world import PUSH, World
 
+# What another scenario shows of another file, of another night or of another key, or what a unit of the script shows as well.
+DEEP = {
+    scenarios.what_a_browser_finds_amiss_takes_the_release_back_and_is_kept,
+    scenarios.a_tag_waits_for_the_one_that_is_deployed_and_cuts_nobody_off,
+    scenarios.only_tags_go_to_production,
+    scenarios.where_nobody_can_review_another_person_dispatches,
+    scenarios.a_night_that_cannot_renew_a_certificate_says_so,
+    scenarios.a_night_tells_of_money_of_flags_and_of_versions,
+    scenarios.a_night_removes_the_previews_that_have_expired_and_no_others,
+    scenarios.a_version_is_released_once_and_finished_when_run_again,
+}
 
-@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda one: str(one.__name__))
+
+@pytest.mark.parametrize(
+    "scenario",
+    [pytest.param(one, id=one.__name__, marks=[pytest.mark.deep] if one in DEEP else []) for one in scenarios.SCENARIOS],
+)
 def test_run(scenario: Callable[[World], None], tmp_path: Path) -> None:
     scenario(World(tmp_path))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import deep
 from tests.workflows import scenarios
 from tests.workflows.bridge import WorkflowError
 from tests.workflows.forge import Trees, trees
@@ -151,8 +152,30 @@ SLIPS = {
 }
 
 
-@pytest.mark.parametrize(("change", "scenario"), SLIPS.values(), ids=SLIPS)
-def test_a_slip_is_noticed(change: Change, scenario: Scenario, tmp_path: Path) -> None:
+# One of each kind: an order, a condition, an environment, a key, a step, what is cut off.
+SLIPS_EACH_TIME = (
+    "smoke test before the deploy",
+    "approval before the plan",
+    "a fork gets a preview",
+    "nobody is asked",
+    "build without tests",
+    "no way back",
+    "record unverified",
+    "rollback with the key of deploys",
+    "smoke test skipped",
+    "backups that nobody has listed",
+    "a version that nobody approves",
+    "pushes cut each other off",
+)
+
+
+def test_what_is_spoiled_each_time_is_among_the_slips() -> None:
+    assert set(SLIPS_EACH_TIME) <= set(SLIPS)
+
+
+@pytest.mark.parametrize("slip", deep.cases(SLIPS, SLIPS_EACH_TIME))
+def test_a_slip_is_noticed(slip: str, tmp_path: Path) -> None:
+    change, scenario = SLIPS[slip]
     with pytest.raises(NOTICED):
         scenario(World(tmp_path, change))
 
@@ -161,7 +184,11 @@ def test_a_slip_is_noticed(change: Change, scenario: Scenario, tmp_path: Path) -
     ("change", "said"),
     [
         (sets(job("deploy-staging", "images"), container="debian"), "images: the runner does not know container"),
-        (sets(job("deploy-staging", "smoke"), needs=["record"]), "wait for each other, or for a job that is not there"),
+        pytest.param(
+            sets(job("deploy-staging", "smoke"), needs=["record"]),
+            "wait for each other, or for a job that is not there",
+            marks=pytest.mark.deep,
+        ),
         (sets(job("ci", "test"), permissions={"contents": "write"}), "asks for contents: write, and may have read"),
         (
             lambda all_trees: job("ci", "test")(all_trees)["steps"][0].update(uses="other/action@v1"),
@@ -171,13 +198,15 @@ def test_a_slip_is_noticed(change: Change, scenario: Scenario, tmp_path: Path) -
             lambda all_trees: job("ci", "test")(all_trees)["steps"][0]["with"].update(submodules="true"),
             "with: the runner does not know submodules",
         ),
-        (
+        pytest.param(
             lambda all_trees: job("deploy-staging", "deploy")(all_trees)["with"].update(inventroy="staging"),
             "inputs: the runner does not know inventroy",
+            marks=pytest.mark.deep,
         ),
-        (
+        pytest.param(
             lambda all_trees: job("deploy-staging", "deploy")(all_trees)["with"].update(environment="stagign"),
             "no environment 'stagign'",
+            marks=pytest.mark.deep,
         ),
     ],
 )
