@@ -23,7 +23,7 @@ DIRECTORY_PORT, MANAGEMENT_PORT, DNS_PORT, DNS_MANAGEMENT_PORT = 14000, 15000, 8
 HERE = "127.0.0.1"
 # Where nobody answers: the network of the laboratory has a loopback interface and nothing else.
 ELSEWHERE = "192.0.2.1"
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 LIFE_DAYS = 90
 
 
