@@ -85,8 +85,13 @@ unit: $(VENV)/.stamp ## Run the tests that need no Docker
 endings: $(VENV)/.stamp ## End every playbook in every way, and play what else `make unit` leaves out
 	pytest --numprocesses=auto --dist=loadfile -m deep tests/plays
 
+# With those that are not deep: property tests try more, and the table of damages is judged by all of its rows.
+.PHONY: unit-deep
+unit-deep: $(VENV)/.stamp ## Run every unit, each with all of its cases, and let property tests try as often as they are meant to
+	HYPOTHESIS_EFFORT=$${HYPOTHESIS_EFFORT:-1} pytest --numprocesses=auto --dist=loadfile -m 'deep or not deep' tests/unit
+
 .PHONY: deep
-deep: endings edge-lab ml-gateway-kills workflows-deep monitoring-deep ## Run all that CI leaves out and that needs no sandbox
+deep: endings unit-deep edge-lab ml-gateway-kills workflows-deep monitoring-deep ## Run all that CI leaves out and that needs no sandbox
 
 # For the authority of the tests (Debian's package pebble), and for HAProxy where no engine has its image.
 .PHONY: mmdebstrap

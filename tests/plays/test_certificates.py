@@ -22,6 +22,7 @@ def asked(done: Done, module: str) -> list[str]:
     return [str(one["host"]) for one in done.asked if one["module"] == module]
 
 
+@pytest.mark.deep
 def test_a_deploy_asks_one_host_and_does_nothing_while_the_certificate_is_young(stage: Stage) -> None:
     done = stage.play("young", "deploy", Case(options=ACME, rules=[YOUNG]))
     assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (0, "deployed"), done.output

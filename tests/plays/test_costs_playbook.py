@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.plays.staged import Case, Done, Stage, rule
+from tests.plays.staged import Case, Runs, Stage, rule
 
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
 CALL = {"day": TODAY, "endpoint": "comic", "model": "comic-xl@1.4.0", "provider": "runpod", "caller": "api", "requests": 7}
@@ -39,14 +39,13 @@ CASES = {
     "no days": Case(rules=READ, options=("-e", "costs_days=all")),
     "wrong costs": Case(rules=READ, options=declared({"supabase": [{"name": "a", "price_per_hour": 1, "since": "ever"}]})),
 }
-Runs = dict[str, Future[Done]]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     stage = Stage(tmp_path_factory.mktemp("stage"))
     with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(stage.play, name, "costs", case) for name, case in CASES.items()}
+        yield Runs(lambda name: pool.submit(stage.play, name, "costs", CASES[name]))
 
 
 def test_costs_are_shown_with_caps_and_forecast_and_a_page_is_written(runs: Runs) -> None:

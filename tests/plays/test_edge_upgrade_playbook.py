@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.plays.staged import Case, Done, Stage, rule
+from tests.plays.staged import Case, Done, Runs, Stage, rule
 
 KEPT_OFF = rule(
     "edge_upstream", {"changed": True, "done": True, "msg": "", "names": [], "state": "off", "turn": True}, state="off"
@@ -28,10 +28,10 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Done]]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     stage = Stage(tmp_path_factory.mktemp("stage"))
     with ThreadPoolExecutor(3) as pool:
-        yield {name: pool.submit(stage.play, name, "edge_upgrade", case) for name, case in CASES.items()}
+        yield Runs(lambda name: pool.submit(stage.play, name, "edge_upgrade", CASES[name]))
 
 
 def turns(done: Done) -> list[str]:
@@ -43,9 +43,6 @@ def turns(done: Done) -> list[str]:
         if one["module"] == "edge_upgrade":
             found.append(f"{one['host']}: replaced{' drained' if one['drained'] else ''}")
     return found
-
-
-Runs = dict[str, Future[Done]]
 
 
 def test_a_host_is_kept_off_replaced_and_taken_back_before_the_next_one_and_the_balancer_is_last(runs: Runs) -> None:
@@ -60,6 +57,7 @@ def test_a_host_is_kept_off_replaced_and_taken_back_before_the_next_one_and_the_
     assert "serve again" not in done.output
 
 
+@pytest.mark.deep
 def test_a_host_that_fails_is_taken_back_and_no_further_host_is_touched(runs: Runs) -> None:
     done = runs["fails"].result()
     assert done.code == 2, done.output

@@ -34,10 +34,16 @@ REFUSED = (
     ("source", "packages", "words"),
     [
         pytest.param("distro", "docker-ce installed\n", REFUSED.format("docker-ce", "distro", "docker"), id="docker-ce"),
-        pytest.param("docker", "docker.io installed\n", REFUSED.format("docker.io", "docker", "distro"), id="docker.io"),
-        pytest.param("docker", "docker-ce installed\ndocker.io not-installed\n", "", id="what is wanted"),
+        pytest.param(
+            "docker",
+            "docker.io installed\n",
+            REFUSED.format("docker.io", "docker", "distro"),
+            id="docker.io",
+            marks=pytest.mark.deep,
+        ),
+        pytest.param("docker", "docker-ce installed\ndocker.io not-installed\n", "", id="what is wanted", marks=pytest.mark.deep),
         pytest.param("distro", "docker-ce config-files\ndocker.io installed\n", "", id="removed, not purged"),
-        pytest.param("distro", "", "", id="a bare host"),
+        pytest.param("distro", "", "", id="a bare host", marks=pytest.mark.deep),
     ],
 )
 def test_an_engine_that_is_installed_is_never_replaced_by_another_one(

@@ -20,7 +20,7 @@ def play(here: Path, *words: str) -> Done:
     return offline("ansible-playbook", *words, passwords={}, cwd=here)
 
 
-@pytest.mark.parametrize(("environment", "other"), [ENVIRONMENTS, ENVIRONMENTS[::-1]])
+@pytest.mark.parametrize(("environment", "other"), [ENVIRONMENTS, pytest.param(*ENVIRONMENTS[::-1], marks=pytest.mark.deep)])
 def test_the_examples_have_no_problem_and_break_no_rule(here: Path, environment: str, other: str) -> None:
     options = ("-i", f"inventories/{environment}", "-e", f"config_diff={other}", "-e", "config_format=json")
     done = play(here, "playbooks/config.yml", *options)
@@ -38,7 +38,11 @@ def test_the_examples_have_no_problem_and_break_no_rule(here: Path, environment:
 
 
 @pytest.mark.parametrize(
-    "playbook", [("playbooks/config.yml",), ("deploy.yml", "--tags", "preflight", "-e", "stack_release=1.0.0")]
+    "playbook",
+    [
+        pytest.param(("playbooks/config.yml",), marks=pytest.mark.deep),
+        ("deploy.yml", "--tags", "preflight", "-e", "stack_release=1.0.0"),
+    ],
 )
 def test_the_inventory_to_read_has_no_problem_and_needs_no_vault(here: Path, playbook: tuple[str, ...]) -> None:
     done = play(here, *playbook, "-i", "inventories/example")

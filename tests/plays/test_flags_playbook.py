@@ -75,6 +75,7 @@ def modules(done: Done) -> set[str]:
     return {str(one["module"]) for one in done.asked}
 
 
+@pytest.mark.deep
 def test_flags_are_shown_with_what_hosts_have_and_who_changed_them(stage: Stage, runs: Runs) -> None:
     done = runs["shown"].result()
     assert done.code == 0, done.output
@@ -108,6 +109,7 @@ def test_check_mode_says_what_would_change_and_writes_nothing(stage: Stage, runs
     assert file(stage, "checked") == FLAGS
 
 
+@pytest.mark.deep
 def test_ten_mistakes_are_one_message_before_any_connection(runs: Runs) -> None:
     done = runs["ten mistakes"].result()
     assert done.code == 2
@@ -152,6 +154,7 @@ def test_the_file_takes_over_what_hosts_have(stage: Stage, runs: Runs) -> None:
     assert not [one for one in done.asked if one.get("content")]
 
 
+@pytest.mark.deep
 def test_hosts_get_what_the_file_says_as_the_newest_version(stage: Stage, runs: Runs) -> None:
     done = runs["brought"].result()
     assert done.code == 0, done.output
@@ -183,6 +186,7 @@ def test_a_job_fails_where_a_host_has_other_flags_than_the_file(stage: Stage, ru
     assert "app-2 has version 5" in "".join(done.files["staging/verdict.json"]["messages"])
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", ["settled", "none, and settled"])
 def test_a_job_passes_where_flags_are_settled(runs: Runs, name: str) -> None:
     done = runs[name].result()

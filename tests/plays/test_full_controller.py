@@ -27,6 +27,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return Stage(tmp_path_factory.mktemp("stage"))
 
 
+@pytest.mark.deep
 def test_a_deploy_goes_on_and_says_what_it_could_not_write(stage: Stage) -> None:
     done = stage.play("full", "deploy", Case(within=WITHIN))
     assert done.code == 0, done.output

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.plays.staged import Case, Done, Stage, rule
+from tests.plays.staged import Case, Runs, Stage, rule
 
 NOW = time.time()
 
@@ -36,14 +36,13 @@ CASES = {
     "no format": Case(rules=RULES, options=("-e", "history_format=xml")),
     "no days": Case(rules=RULES, options=("-e", "history_days=all")),
 }
-Runs = dict[str, Future[Done]]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     stage = Stage(tmp_path_factory.mktemp("stage"))
     with ThreadPoolExecutor(3) as pool:
-        yield {name: pool.submit(stage.play, name, "history", case) for name, case in CASES.items()}
+        yield Runs(lambda name: pool.submit(stage.play, name, "history", CASES[name]))
 
 
 def test_the_runs_of_all_hosts_are_shown_once_with_the_figures(runs: Runs) -> None:

@@ -130,6 +130,7 @@ def granted(run: Done) -> dict[str, tuple[int, str, list[str]]]:
     return {name: (int(token), run_, re.findall(r"app-\d", by)) for name, token, run_, by in found}
 
 
+@pytest.mark.deep
 def test_one_host_is_asked_once(fleet: Callable[[int], Fleet]) -> None:
     one = fleet(1)
     run = one.play("take.yml")
@@ -142,6 +143,7 @@ def test_one_host_is_asked_once(fleet: Callable[[int], Fleet]) -> None:
     assert "lease : Ask the other hosts" not in tasks(run)
 
 
+@pytest.mark.deep
 def test_every_host_grants_it_and_remembers_the_run(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     run = three.play("take.yml")
@@ -184,6 +186,7 @@ def test_with_the_first_host_dead_and_not_left_out_the_way_on_is_said(fleet: Cal
     assert [(line["what"], line["verdict"]) for line in three.history("app-2")] == [("a test", "refused")]
 
 
+@pytest.mark.deep
 def test_a_minority_is_told_so(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     three.dead = {"app-1", "app-2"}
@@ -197,6 +200,7 @@ def test_a_minority_is_told_so(fleet: Callable[[int], Fleet]) -> None:
     assert three.beats("app-3") == []
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("limit", ["all", pytest.param("app-2", marks=pytest.mark.deep)])
 def test_a_host_that_has_seen_a_higher_token_makes_the_run_choose_a_higher_one(fleet: Callable[[int], Fleet], limit: str) -> None:
     three = fleet(3)
@@ -272,6 +276,7 @@ def begun(fleet: Fleet, *hosts: str) -> None:
         fleet.file(name, "leases/staging/beat.7").write_text("1.0\n")
 
 
+@pytest.mark.deep
 def test_a_lease_is_broken_on_every_host_that_can_be_reached(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     three.dead = {"app-1"}
@@ -324,6 +329,7 @@ def test_a_host_that_cannot_be_reached_keeps_nobody_from_claiming_the_others(fle
     assert claimed == ["app-2", "app-3"]
 
 
+@pytest.mark.deep
 def test_none_is_claimed_when_one_is_another_environments(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     three.dead = {"app-1"}

@@ -54,13 +54,13 @@ MEND = "Mend it, or go on without it: the same command with --limit '{}'."
 MEND_CHOSEN = MEND.format("app-2,app-3,!app-3")
 LOST = "was lost (it could not be reached, or a task failed on it)"
 GUARDS = [
-    pytest.param(True, "", (), "", id="every host"),
-    pytest.param(False, "app-2", (), "", id="a canary"),
+    pytest.param(True, "", (), "", id="every host", marks=pytest.mark.deep),
+    pytest.param(False, "app-2", (), "", id="a canary", marks=pytest.mark.deep),
     pytest.param(True, "app-2", (), f"app-1 is left out by --limit; app-3 is left out by --limit. {WHOLE}", id="limit"),
     # A host that an earlier play has lost is still counted by later ones, also when they go on host by host.
-    pytest.param(False, "", ("app-3",), f"app-3 {LOST}. {MEND.format('!app-3')}", id="one was lost"),
+    pytest.param(False, "", ("app-3",), f"app-3 {LOST}. {MEND.format('!app-3')}", id="one was lost", marks=pytest.mark.deep),
     pytest.param(False, "app-2,app-3", ("app-3",), f"app-3 {LOST}. {MEND_CHOSEN}", id="one of the chosen was lost"),
-    pytest.param(False, "app-2", ("app-3",), "", id="only one that is left out is out of reach"),
+    pytest.param(False, "app-2", ("app-3",), "", id="only one that is left out is out of reach", marks=pytest.mark.deep),
 ]
 
 
@@ -79,6 +79,7 @@ def test_a_play_goes_on_only_with_every_host_that_it_needs(
         assert went_on == (limit.split(",") if limit else ["app-1", "app-2", "app-3"])
 
 
+@pytest.mark.deep
 def test_a_run_whose_hosts_are_all_out_of_reach_says_so(play: Play, tmp_path: Path) -> None:
     run = play(ROOT / "playbooks" / "restart.yml", lost=("app-1", "app-2", "app-3"))
     assert run.returncode == 4, run.stdout
@@ -89,6 +90,7 @@ def test_a_run_whose_hosts_are_all_out_of_reach_says_so(play: Play, tmp_path: Pa
     assert "Connection refused. Mend the way there" in message
 
 
+@pytest.mark.deep
 def test_a_rotation_with_limit_is_refused_before_anything_else(play: Play, tmp_path: Path) -> None:
     run = play(ROOT / "playbooks" / "rotate_secrets.yml", "-e", "secret=ml", "--limit", "app-2")
     assert run.returncode == 2
@@ -146,6 +148,7 @@ def test_what_a_host_answered_is_read_as_ansible_keeps_it(play: Play, tmp_path: 
     assert '"head": "0001"' in run.stdout
 
 
+@pytest.mark.deep
 def test_without_limit_nobody_is_asked(play: Play, tmp_path: Path) -> None:
     (tmp_path / "ask.yml").write_text(ASK)
     run = play("ask.yml", lost=("app-1",))

@@ -112,6 +112,7 @@ FAILURE = failed(
 )
 
 
+@pytest.mark.deep
 def test_of_a_failure_the_three_lines_that_matter_come_first(followed: Followed) -> None:
     run = followed.begin({"app-1": TELLS[:3]}, answer=FAILURE, waits=False)
     assert run.ended() == 2
@@ -193,6 +194,7 @@ def test_when_seeing_fails_the_deploy_goes_on_in_ansibles_own_words(followed: Fo
     assert "PLAY RECAP" in run.plain
 
 
+@pytest.mark.deep
 def test_a_follower_that_fails_is_said_once_and_the_deploy_goes_on(followed: Followed) -> None:
     path = "plugin_utils/live/follow.py"
     text = (Path(__file__).parents[2] / "plugins" / path).read_text()
@@ -202,6 +204,7 @@ def test_a_follower_that_fails_is_said_once_and_the_deploy_goes_on(followed: Fol
     assert "VERDICT deployed" in run.screen
 
 
+@pytest.mark.deep
 def test_nobody_draws_any_more_when_python_ends(followed: Followed) -> None:
     """It would end that thread wherever it is, with the lock that it holds, and write what is left under the same lock."""
     path = "callback/live.py"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.plays.staged import Case, Done, Stage, rule
+from tests.plays.staged import Case, Runs, Stage, rule
 
 ID = "7d1f2a36-95b4-4c5e-8f3e-2b8f6f6f1d11"
 SERVICES = ["edge", "shop.api"]
@@ -50,14 +50,13 @@ CASES = {
     "nobody has it": Case(rules=RULES, options=("-e", "service=ghost")),
     **{f"broken {name}": Case(rules=RULES, options=options) for name, options in BROKEN.items()},
 }
-Runs = dict[str, Future[Done]]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     stage = Stage(tmp_path_factory.mktemp("stage"))
     with ThreadPoolExecutor(3) as pool:
-        yield {name: pool.submit(stage.play, name, "logs", case) for name, case in CASES.items()}
+        yield Runs(lambda name: pool.submit(stage.play, name, "logs", CASES[name]))
 
 
 def test_the_lines_of_all_hosts_are_merged_by_time_and_harmless_for_a_terminal(runs: Runs) -> None:
@@ -76,6 +75,7 @@ def test_the_lines_of_all_hosts_are_merged_by_time_and_harmless_for_a_terminal(r
     assert {one["module"] for one in done.asked} == {"stack_logs"}
 
 
+@pytest.mark.deep
 def test_as_json_it_is_one_line_and_the_same_as_the_file(runs: Runs) -> None:
     done = runs["json"].result()
     assert done.code == 0, done.output
@@ -84,6 +84,7 @@ def test_as_json_it_is_one_line_and_the_same_as_the_file(runs: Runs) -> None:
     assert [one["host"] for one in report["lines"]] == ["app-1", "app-2", "app-1"]
 
 
+@pytest.mark.deep
 def test_a_host_that_is_away_is_said_and_the_others_are_shown(runs: Runs) -> None:
     done = runs["one is away"].result()
     assert done.code == 4, done.output

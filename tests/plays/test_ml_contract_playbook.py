@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.plays.staged import VARIABLES, Case, Done, Stage, rule
+from tests.plays.staged import VARIABLES, Case, Runs, Stage, rule
 from tests.unit.plugins.plugin_utils.contract.test_contracts_of_ml import ENDPOINTS, GOOD, job, ml_pin
 
 ML = {
@@ -50,14 +50,13 @@ CASES = {
     "no gateway": ("deploy", case([rule("ml_contract", {"failed": True, "msg": "no gateway runs on this host"})])),
     "staging": ("deploy", case(said(), ml={**ML, "tier": "staging"})),
 }
-Runs = dict[str, Future[Done]]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     stage = Stage(tmp_path_factory.mktemp("stage"))
     with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(stage.play, name, playbook, case) for name, (playbook, case) in CASES.items()}
+        yield Runs(lambda name: pool.submit(stage.play, name, *CASES[name]))
 
 
 def test_a_contract_that_is_kept_is_remembered(runs: Runs) -> None:
@@ -67,6 +66,7 @@ def test_a_contract_that_is_kept_is_remembered(runs: Runs) -> None:
     assert [one["module"] for one in done.asked].count("ml_contract") == 2
 
 
+@pytest.mark.deep
 def test_one_that_is_broken_is_named_and_nothing_is_remembered(runs: Runs) -> None:
     done = runs["broken"].result()
     assert done.code == 2, done.output
@@ -82,7 +82,7 @@ def test_an_endpoint_without_a_contract_is_refused_before_any_host_is_asked(runs
     assert "ml-contract: there is no contract of the endpoint comic; write one" in done.verdict
 
 
-@pytest.mark.parametrize("name", ["never seen", "of another pin"])
+@pytest.mark.parametrize("name", [pytest.param("never seen", marks=pytest.mark.deep), "of another pin"])
 def test_a_deploy_to_production_needs_it_for_exactly_its_pins(runs: Runs, name: str) -> None:
     done = runs[name].result()
     assert done.code == 2, done.output

@@ -89,6 +89,7 @@ def test_what_somebody_changed_at_runpod_is_told_by_status_and_audit(stage: Stag
     assert KEY not in done.output + audit.output
 
 
+@pytest.mark.deep
 def test_where_nothing_is_declared_nobody_is_asked(stage: Stage, runpod: Stub) -> None:
     done = stage.play("nothing", "ml_endpoints", Case())
     assert done.code == 2

@@ -147,6 +147,7 @@ def test_a_secret_that_looks_like_a_template_arrives_as_it_stands(place: Place) 
     assert not place.executed
 
 
+@pytest.mark.deep
 def test_what_a_rotation_has_written_arrives_as_it_stands_and_gives_way_to_what_it_writes_next(place: Place) -> None:
     first, second, third = NASTY["LOOKUP"], NASTY["OPENED"], NASTY["PLAIN"]
     place.vault("first.yml", vault_key=first, vault_rotation={"old": first, "new": second})
@@ -167,7 +168,7 @@ def test_what_a_rotation_has_written_arrives_as_it_stands_and_gives_way_to_what_
     assert not place.executed
 
 
-@pytest.mark.parametrize("problem", ["password", "content"])
+@pytest.mark.parametrize("problem", [pytest.param("password", marks=pytest.mark.deep), "content"])
 def test_a_vault_that_does_not_open_is_refused_without_a_word_of_it(place: Place, problem: str) -> None:
     place.vault(vault_key=NASTY["LOOKUP"])
     if problem == "password":

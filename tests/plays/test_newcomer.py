@@ -167,6 +167,7 @@ def test_a_rollback_asks_for_no_password(newcomer: Newcomer) -> None:
     assert "{{" not in done.stdout
 
 
+@pytest.mark.deep
 def test_a_first_look_at_a_strangers_compose_file_leads_to_an_environment_that_passes_the_preflight(newcomer: Newcomer) -> None:
     (newcomer.here / "docker-compose.yml").write_text(FILES["letters"].read_text())
     before = newcomer.files()
@@ -239,6 +240,7 @@ def test_secrets_of_a_teams_env_file_come_into_the_vault_where_that_is_asked_for
     assert (done.returncode, words in done.stdout) == (2, True), done.stdout
 
 
+@pytest.mark.deep
 def test_a_first_look_says_what_to_type(newcomer: Newcomer) -> None:
     done = newcomer.types("ansible-playbook morpheus.deploy.inspect")
     assert (done.returncode, "compose: required; the Compose file" in done.stdout) == (2, True)

@@ -373,6 +373,7 @@ def is_there(process: int) -> bool:
     return state_and_start(process)[0] not in ("", "Z", "X")
 
 
+@pytest.mark.deep
 @run_of("hooks fail")
 def test_a_hook_that_hangs_is_ended_with_what_it_has_started_and_changes_no_verdict(played: Played, done: Done) -> None:
     program = played.stage.directory / "hooks-fail" / "hook"
@@ -439,6 +440,7 @@ def test_in_check_mode_nobody_is_told_and_nothing_is_called(played: Played, done
     assert played.told("check mode", "before_deploy") is played.told("check mode", "after_deploy") is None
 
 
+@pytest.mark.deep
 @run_of("wrong")
 def test_what_is_wrong_comes_in_one_message_with_everything_else_and_no_host_is_asked(played: Played, done: Done) -> None:
     program = played.stage.directory / "wrong" / "nosuch"
@@ -465,6 +467,7 @@ def test_what_is_wrong_keeps_no_rollback_from_its_work_and_is_said(played: Playe
     ]
 
 
+@pytest.mark.deep
 @run_of("interrupted")
 def test_a_run_that_is_interrupted_still_tells_how_it_ended(played: Played, done: Done) -> None:
     assert (done.code, verdict(done)["verdict"]) == (99, "mixed"), done.output

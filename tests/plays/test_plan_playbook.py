@@ -55,6 +55,7 @@ def test_a_plan_says_all_that_speaks_against_a_deploy_and_what_it_would_do(stage
     changed_nothing(done)
 
 
+@pytest.mark.deep
 def test_a_plan_is_one_line_of_json_for_programs(stage: Stage) -> None:
     done = stage.play("json", "plan", Case(("-e", "plan_format=json")))
     assert done.code == 0, done.output
@@ -74,6 +75,7 @@ def test_a_deploy_is_refused_for_the_same_errors_in_one_message_before_anything_
     assert {one["module"] for one in done.asked} == {"lease", "preflight_info"}
 
 
+@pytest.mark.deep
 def test_a_deploy_goes_on_where_the_monitoring_is_dead_and_says_that_nobody_could_be_asked(stage: Stage) -> None:
     dead = {**SHOWN, "alerts": None, "trouble": {"alerts": "http://172.18.0.7:9093/api/v2/alerts: connection refused"}}
     done = stage.play("dead", "deploy", Case(PAGES, rules=[rule("preflight_info", dead, host="app-2")]))

@@ -81,6 +81,7 @@ def test_what_is_yet_to_be_applied_refuses_nobody(stage: Stage) -> None:
     assert "did not say" not in done.verdict
 
 
+@pytest.mark.deep
 def test_one_host_that_reaches_the_database_refuses_for_all(stage: Stage) -> None:
     done = back(stage, "one", ledger("none", why="no route"), ledger("live", "0001", "0002", "0003"))
     assert (done.code, switched(done), done.files["staging/verdict.json"]["schema"]["host"]) == (2, [], "app-2")
@@ -168,6 +169,7 @@ def test_a_deploy_makes_the_login_once_and_has_hosts_keep_what_they_read(stage: 
     assert "canary" not in done.output
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("second", "others"), [("live", 0), ("", 1)], ids=["all hosts", "one of two"])
 def test_where_nothing_changes_and_hosts_have_read_it_no_other_module_asks_the_database(
     stage: Stage, second: str, others: int
@@ -181,6 +183,7 @@ def test_where_nothing_changes_and_hosts_have_read_it_no_other_module_asks_the_d
     assert (len(asked(done, "ledger_login")), len(asked(done, "stack_ledger"))) == (others, 2 * others)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("rows", "migrations", "others"), [(("ff", "aa"), 0, 0), (("ff",), 1, 1)], ids=["none", "one"])
 def test_a_release_asks_the_database_again_only_after_a_migration(
     stage: Stage, rows: tuple[str, ...], migrations: int, others: int

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.hangs import HANGS_AFTER_SECONDS
-from tests.plays.staged import BIN, VAULT, Case, Done, Stage, rule
+from tests.plays.staged import VAULT, Case, Done, Stage, encrypt, rule
 
 HELD = "The lease of staging is held by ben@desk (rotate key) since 2026-01-01T12:00:00Z, token 7."
 REFUSED = {"failed": True, "msg": HELD}
@@ -23,9 +20,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 def rotate(stage: Stage, name: str, vault: Mapping[str, Any], *rules: Mapping[str, Any]) -> Done:
-    stage.vault.write_text(yaml.safe_dump({**VAULT, **vault}))
-    command = [str(BIN / "ansible-vault"), "encrypt", "--vault-id", f"staging@{stage.password}", str(stage.vault)]
-    subprocess.run(command, check=True, capture_output=True, cwd=stage.directory, timeout=HANGS_AFTER_SECONDS)
+    encrypt(stage.vault, {**VAULT, **vault}, "staging", "open")
     return stage.play(name, "rotate_secrets", Case(rules=rules))
 
 
@@ -41,6 +36,7 @@ def test_it_is_told_whose_turn_it_is_and_not_what_the_other_run_has_left_in_the_
     assert "canary" not in done.output
 
 
+@pytest.mark.deep
 def test_when_nobody_is_at_work_it_is_told_of_the_rotation_that_is_not_finished(stage: Stage) -> None:
     done = rotate(stage, "unfinished", {"vault_rotation": {"name": "another", **UNDER_WAY}})
     assert done.code == 2

@@ -201,6 +201,7 @@ def test_a_bare_rollback_takes_back_what_the_last_run_changed_the_other_way_roun
     )
 
 
+@pytest.mark.deep
 def test_status_shows_all_stacks_in_one_table(stage: Stage, request: pytest.FixtureRequest) -> None:
     drifts = {"changed": False, "environment": "staging", "live": "1.1.0-bb", "release": "1.1.0", "since": "2026-01-01T12:00:00Z"}
     drifts |= {"rolling": "", "edge": "up", "services": [], "drift": ["a container is gone"]}

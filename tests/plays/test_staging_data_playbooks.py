@@ -9,7 +9,6 @@ The vault client is the project's own. Which files a run opens is noted by a hoo
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.hangs import HANGS_AFTER_SECONDS
-from tests.plays.staged import BACKUP, BIN, EXPORTS, HOSTS, IMPORTS, ROOT, VARIABLES, VAULT, Case, Done, Stage, rule
+from tests.plays.staged import BACKUP, EXPORTS, HOSTS, IMPORTS, ROOT, VARIABLES, VAULT, Case, Done, Stage, encrypt, rule
 
 ENVIRONMENTS = ("staging", "production")
 PASSWORDS = {name: f"password-canary-of-{name}" for name in ENVIRONMENTS}
@@ -118,13 +116,8 @@ class TwoEnvironments(Stage):
                 "app": {"hosts": {host: {} for host in HOSTS}},
             }
             (own / environment / "hosts.yml").write_text(yaml.safe_dump(groups))
-            vault = own / environment / "vault.yml"
-            vault.write_text(yaml.safe_dump({**VAULT, "vault_identity": IDENTITIES[environment], "vault_url": URLS[environment]}))
-            password = own / "password"
-            password.write_text(PASSWORDS[environment])
-            encrypt = [str(BIN / "ansible-vault"), "encrypt", "--vault-id", f"{environment}@{password}", str(vault)]
-            subprocess.run(encrypt, check=True, capture_output=True, cwd=self.directory, timeout=HANGS_AFTER_SECONDS)
-            password.unlink()
+            secrets = {**VAULT, "vault_identity": IDENTITIES[environment], "vault_url": URLS[environment]}
+            encrypt(own / environment / "vault.yml", secrets, environment, PASSWORDS[environment])
         identities = ", ".join(f"{environment}@{client}" for environment in ENVIRONMENTS)
         config = (own / "ansible.cfg").read_text().replace(f"staging@{self.password}", identities)
         (own / "ansible.cfg").write_text(f"{config}vault_id_match = true\n")
@@ -189,7 +182,7 @@ def test_a_run_goes_through_by_its_own_vault_and_never_opens_the_others(runs: Ru
 @pytest.mark.parametrize(
     ("name", "own"),
     [
-        ("exports with the other", "production"),
+        pytest.param("exports with the other", "production", marks=pytest.mark.deep),
         ("imports with the other", "staging"),
     ],
 )
@@ -201,7 +194,11 @@ def test_the_others_password_opens_nothing(runs: Runs, name: str, own: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "other"), [("exports by the other's vault", "staging"), ("imports by the other's vault", "production")]
+    ("name", "other"),
+    [
+        pytest.param("exports by the other's vault", "staging", marks=pytest.mark.deep),
+        ("imports by the other's vault", "production"),
+    ],
 )
 def test_who_names_the_others_vault_is_refused_though_both_passwords_are_there(runs: Runs, name: str, other: str) -> None:
     done = runs[name]
@@ -250,7 +247,7 @@ def test_an_export_is_made_of_the_last_backup_and_old_ones_go_afterwards(runs: R
 
 
 def test_an_import_is_made_under_the_lease(runs: Runs) -> None:
-    done = runs["imports"]
+    done = runs["imports with both"]
     modules = [module for module, _ in asked(done)]
     assert modules.index("lease") < modules.index("staging_data_import")
     [imported] = [one for one in done.asked if one["module"] == "staging_data_import"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.plays.staged import Case, Done, Stage, rule
+from tests.plays.staged import Case, Runs, Stage, rule
 
 LEFT = rule(
     "edge_upstream_info",
@@ -27,14 +27,13 @@ CASES = {
     # The task that asks runs on the first host.
     "first host away": Case(balancers=("lb-1",), rules=[LEFT], down=("app-1",)),
 }
-Runs = dict[str, Future[Done]]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     stage = Stage(tmp_path_factory.mktemp("stage"))
     with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(stage.play, name, "status", case) for name, case in CASES.items()}
+        yield Runs(lambda name: pool.submit(stage.play, name, "status", CASES[name]))
 
 
 @pytest.mark.deep
@@ -45,7 +44,7 @@ def test_where_nobody_is_kept_off_there_is_nothing_to_say(runs: Runs) -> None:
     assert done.files["staging/status.json"]["balancers_unread"] == {}
 
 
-@pytest.mark.parametrize("name", ["left off", "first host away"])
+@pytest.mark.parametrize("name", ["left off", pytest.param("first host away", marks=pytest.mark.deep)])
 def test_a_host_that_an_upgrade_left_off_is_named_with_the_command(runs: Runs, name: str) -> None:
     done = runs[name].result()
     assert done.code == (0 if name == "left off" else 4), done.output
@@ -58,6 +57,7 @@ def test_a_host_that_an_upgrade_left_off_is_named_with_the_command(runs: Runs, n
     assert done.files["staging/status.json"]["balancers_damaged"] == {"lb-1": ["away.map is missing: type this"]}
 
 
+@pytest.mark.deep
 def test_balancers_that_cannot_be_asked_are_named_and_no_host_counts_as_lost(runs: Runs) -> None:
     done = runs["away"].result()
     assert done.code == 0, done.output

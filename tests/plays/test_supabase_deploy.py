@@ -85,6 +85,7 @@ def test_the_files_are_parsed_here_and_applied_once_before_any_host_is_switched(
     assert "canary" not in done.output
 
 
+@pytest.mark.deep
 def test_check_mode_says_what_would_run_and_in_which_batches(stage: Stage) -> None:
     would = {B: "in batches of at most 500 rows by id"}
     done = deploy(
@@ -171,6 +172,7 @@ def test_a_plan_goes_on_where_migrations_would_be_refused_and_says_why(stage: St
     assert [one["seen"] for one in report["findings"] if one["check"] == "migrations"] == [msg]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("applied", "others"), [([], 0), ([A], 1)], ids=["none", "one"])
 def test_only_after_a_migration_the_database_is_asked_for_its_ledger_again(stage: Stage, applied: list[str], others: int) -> None:
     """What hosts have read when they prepared the release is true until then."""

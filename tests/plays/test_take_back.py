@@ -177,6 +177,7 @@ def test_a_balancer_that_cannot_be_reached_is_named_and_every_host_goes_back(dep
     )
 
 
+@pytest.mark.deep
 def test_a_host_that_cannot_be_taken_back_stops_no_other(deploy: Deploy) -> None:
     stays = rolled(back=True, failed=True, left="as_before", msg="this host has lost an image")
     ended = deploy(app_1=[rolled(), stays], app_2=[rolled()], app_3=[failed("as_before")], hosts_at_once=1)

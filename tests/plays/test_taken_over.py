@@ -48,7 +48,13 @@ PLAY = [
 ]
 
 
-@pytest.mark.parametrize("written", [(ROOT / "ansible.cfg").read_text(), files.config("staging")], ids=["here", "of a newcomer"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param((ROOT / "ansible.cfg").read_text(), id="here", marks=pytest.mark.deep),
+        pytest.param(files.config("staging"), id="of a newcomer"),
+    ],
+)
 def test_what_a_host_answers_is_no_variable(tmp_path: Path, written: str) -> None:
     lines = [line for line in written.splitlines() if line.startswith(("[defaults]", "inject_facts_as_vars"))]
     (tmp_path / "ansible.cfg").write_text("\n".join(lines) + "\n")

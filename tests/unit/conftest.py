@@ -1,4 +1,6 @@
-"""Makes the collection importable as users import it, says how hard property tests try and what units cost; none may hang."""
+"""Makes the collection importable as users import it, leaves out what is deep, says how hard property tests try and what units
+cost; none may hang.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,13 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 
 from tests.cpu_seconds import pytest_runtest_call, pytest_runtest_setup, pytest_terminal_summary
+from tests.deep import pytest_collection_modifyitems
 from tests.hangs import never_hangs, pytest_configure
 from tests.unit.effort import examples
 
 __all__ = [
     "never_hangs",
+    "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_runtest_call",
     "pytest_runtest_setup",

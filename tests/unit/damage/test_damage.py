@@ -24,6 +24,14 @@ COMMANDS: dict[str, Callable[[World], End]] = {
 }
 
 
+# Each damage with one of them each time, one after the other.
+TRIED = [
+    pytest.param(row, command, id=f"{row}-{command}", marks=[] if place == number % len(COMMANDS) else [pytest.mark.deep])
+    for number, row in enumerate(ROWS)
+    for place, command in enumerate(COMMANDS)
+]
+
+
 def each(row: Row) -> str:
     return str(row)
 
@@ -59,8 +67,7 @@ def test_the_commands_of_status_mend_it(world: World, row: Row) -> None:
     assert left == [] or (row.stays and not found["mend"])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("row", ROWS, ids=each)
+@pytest.mark.parametrize(("row", "command"), TRIED)
 def test_what_is_said_mends_it(world: World, row: Row, command: str) -> None:
     row.damage(world)
     served = world.serves()
@@ -87,7 +94,7 @@ def test_what_is_said_mends_it(world: World, row: Row, command: str) -> None:
         assert world.status()["drift"] == []
 
 
-@pytest.mark.parametrize("changes", range(12))
+@pytest.mark.parametrize("changes", [pytest.param(one, marks=[pytest.mark.deep] if one % 3 else []) for one in range(12)])
 def test_an_engine_that_stops_in_the_middle_is_never_called_as_it_was(world: World, changes: int) -> None:
     """What was started stays, so the run has not been refused; and once the engine is back, the same command ends it."""
     before = {box.id for box in world.docker.boxes.values()}

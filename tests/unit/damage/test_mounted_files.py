@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.host import stale as stale_module
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import MountedFile, look
 
+from tests.deep import cases
 from tests.unit.damage.prepared import PreparedHost, prepared_host
 
 
@@ -55,13 +56,29 @@ MOUNTED = {
 }
 
 
+# Each file and each edit is tried each time.
+EDITED = {
+    ("secrets/session", "in place and then by rename"),
+    ("secrets/values/owner", "by rename"),
+    ("content/*/nginx.conf", "in place"),
+    ("content/*/greeting", "in place and then by rename"),
+}
+FEW = cases(MOUNTED, ["secrets/session"])
+
+
 def lies(host: PreparedHost, pattern: str) -> Path:
     """The one that replicas have mounted, of those that lie there."""
     return next(path for path in host.stack.glob(pattern) if any(path.samefile(one) for one in host.seen(MOUNTED[pattern])))
 
 
-@pytest.mark.parametrize("edit", EDITS)
-@pytest.mark.parametrize("pattern", MOUNTED)
+@pytest.mark.parametrize(
+    ("pattern", "edit"),
+    [
+        pytest.param(pattern, edit, id=f"{pattern}-{edit}", marks=[] if (pattern, edit) in EDITED else [pytest.mark.deep])
+        for pattern in MOUNTED
+        for edit in EDITS
+    ],
+)
 def test_after_a_deploy_of_the_live_release_every_replica_reads_what_it_was_started_with(
     host: PreparedHost, pattern: str, edit: str
 ) -> None:
@@ -112,7 +129,7 @@ def test_a_secret_with_a_new_value_is_another_file_so_that_who_runs_keeps_what_i
     assert {content for content, _ in host.reads()["run/secrets/session"]} == {b"another"}
 
 
-@pytest.mark.parametrize("pattern", MOUNTED)
+@pytest.mark.parametrize("pattern", FEW)
 def test_a_mode_that_somebody_gave_is_damage_and_is_taken_back_where_replicas_see_it(host: PreparedHost, pattern: str) -> None:
     path, before, running = lies(host, pattern), host.reads(), {*host.client.api.running}
     path.chmod(0o606)
@@ -122,7 +139,7 @@ def test_a_mode_that_somebody_gave_is_damage_and_is_taken_back_where_replicas_se
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
-@pytest.mark.parametrize("pattern", MOUNTED)
+@pytest.mark.parametrize("pattern", FEW)
 def test_an_owner_that_somebody_gave_is_damage_and_is_taken_back(host: PreparedHost, pattern: str) -> None:
     path, running = lies(host, pattern), {*host.client.api.running}
     os.chown(path, 12345, -1)

@@ -29,6 +29,12 @@ BASES = {
 }
 
 
+UPGRADES = [
+    pytest.param(True, id="an older version, then this one"),
+    pytest.param(False, id="this version, then an older one", marks=pytest.mark.deep),
+]
+
+
 def git(*words: str) -> bytes:
     return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=True).stdout
 
@@ -129,7 +135,7 @@ def host(tmp_path: Path) -> Host:
     return Host(root)
 
 
-@pytest.mark.parametrize("upgrade", [True, False], ids=["an older version, then this one", "this version, then an older one"])
+@pytest.mark.parametrize("upgrade", UPGRADES)
 def test_one_version_deploys_and_another_goes_on_and_rolls_back(before: Version, now: Version, host: Host, upgrade: bool) -> None:
     first, then = (before, now) if upgrade else (now, before)
     assert host.deploy(first, "1.0")["live"] == "1.0"
@@ -152,7 +158,7 @@ def test_one_version_deploys_and_another_goes_on_and_rolls_back(before: Version,
     assert (found["was"], found["live"], found["previous"]) == ("1.0", "1.3", "1.0-id")
 
 
-@pytest.mark.parametrize("upgrade", [True, False], ids=["an older version, then this one", "this version, then an older one"])
+@pytest.mark.parametrize("upgrade", UPGRADES)
 def test_a_release_that_failed_under_one_version_is_no_good_to_the_other(
     before: Version, now: Version, host: Host, upgrade: bool
 ) -> None:
