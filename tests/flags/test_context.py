@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.flags.world import Served, serving
+from tests.flags.world import Delivered, Served, serving
 
 LABELS = {"x-environment": "staging", "x-release": "1.2.0"}
 
 
-def labels(served: Served, path: str, method: str = "GET") -> tuple[int, dict[str, str]]:
-    import httpx
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One for all: nothing here changes what it says."""
+    place = tmp_path_factory.mktemp("context")
+    delivered = Delivered(place / "shop")
+    delivered.share(0)
+    with serving("api", place, {"FLAGS_FILE": str(delivered.path)}) as found:
+        yield found
 
-    answer = httpx.request(method, served.url + path, timeout=60)
+
+def labels(served: Served, path: str, method: str = "GET") -> tuple[int, dict[str, str]]:
+    answer = served.client.request(method, served.url + path)
     return answer.status_code, {name: answer.headers[name] for name in LABELS if name in answer.headers}
 
 
@@ -38,8 +47,10 @@ def test_every_answer_of_the_api_says_where_it_comes_from(api: Served, method: s
 
 @pytest.mark.parametrize(
     ("more", "path", "status"),
-    [({"API_READY_SECONDS": "3600"}, "/health", 503), ({"FAULT": "broken"}, "/api/version", 500)],
-    ids=["not ready yet", "broken"],
+    [
+        pytest.param({"API_READY_SECONDS": "3600"}, "/health", 503, id="not ready yet"),
+        pytest.param({"FAULT": "broken"}, "/api/version", 500, id="broken", marks=pytest.mark.deep),
+    ],
 )
 def test_so_does_an_answer_from_before_the_application(tmp_path: Path, more: dict[str, str], path: str, status: int) -> None:
     with serving("api", tmp_path, more) as api:
@@ -59,7 +70,7 @@ def test_so_does_a_websocket(api: Served) -> None:
 @pytest.mark.parametrize(
     ("environment", "api_url", "connects"),
     [
-        ("production", "", "'self';"),
+        pytest.param("production", "", "'self';", marks=pytest.mark.deep),
         ("staging", "https://api.example.com:8443/v1/", "'self' https://api.example.com:8443;"),
         ('</script><b a="1">', "", "'self';"),
     ],

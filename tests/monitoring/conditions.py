@@ -46,7 +46,8 @@ class Condition:
 
     ``meanwhile``: what goes on while the alert is awaited, and while its end is. ``job``: who tells what the rule looks at; while
     it cannot be asked nothing fires, and that is no end. ``already``: it has happened when the host is made. ``told``: false
-    where Alertmanager keeps the alert back, because another one explains it.
+    where Alertmanager keeps the alert back, because another one explains it. ``alone``: this machine becomes short of something,
+    so its host is one of its own. ``deep``: CI leaves it out.
     """
 
     alert: str
@@ -58,6 +59,7 @@ class Condition:
     job: str = "node"
     already: bool = False
     told: bool = True
+    alone: bool = False
     deep: bool = False
 
 
@@ -225,6 +227,7 @@ CONDITIONS = [
         "they end",
         many_sessions,
         job="postgres",
+        deep=True,
     ),
     Condition(
         "MlSpendHigh",
@@ -242,6 +245,7 @@ CONDITIONS = [
         {"endpoint": "comic"},
         meanwhile=lambda host: host.gateway.call(),
         job="postgres",
+        deep=True,
     ),
     Condition("DiskFillsUp", "two thirds of a disk are written within a second", happens=_filled(65), labels={"device": DISK}),
     Condition(
@@ -269,9 +273,18 @@ CONDITIONS = [
         "it is back",
         killed("engine"),
         {"host": "watch-1"},
+        deep=True,
     ),
     Condition("HostAway", "a node exporter is killed", "it is back", killed("node exporter"), {"host": "watch-1"}),
-    Condition("EdgeAway", "the HAProxy of a host is killed", "it is back", killed("other edge"), {"host": "app-2"}, job="edge"),
+    Condition(
+        "EdgeAway",
+        "the HAProxy of a host is killed",
+        "it is back",
+        killed("other edge"),
+        {"host": "app-2"},
+        job="edge",
+        deep=True,
+    ),
     Condition(
         "MonitoringPartAway",
         "the blackbox exporter is killed",
@@ -279,12 +292,14 @@ CONDITIONS = [
         killed("prober"),
         {"job": "blackbox"},
         job="blackbox",
+        deep=True,
     ),
     Condition(
         "OutOfMemory",
         "the kernel kills a process in a control group of 16 MB",
         happens=out_of_memory,
         labels={"host": "watch-1"},
+        alone=True,
         deep=True,
     ),
     Condition(
@@ -293,6 +308,7 @@ CONDITIONS = [
         "they end",
         lambda _: busy.memory_taken(),
         {"host": "watch-1"},
+        alone=True,
         deep=True,
     ),
     Condition(
@@ -300,6 +316,7 @@ CONDITIONS = [
         "every processor is kept busy, until the share is halfway between what it was before and all",
         happens=lambda _: busy.processors(),
         labels={"host": "watch-1"},
+        alone=True,
         deep=True,
     ),
 ]
