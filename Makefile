@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # One at a time: targets that install packages run side by side, and beside the sandbox's own.
 APT := flock --timeout 900 /run/lock/morpheus-deploy.apt apt-get
 # Of which CI leaves something out: make migrations-deep.
-ROOMS := supabase flags monitoring migrations backup
+ROOMS := supabase monitoring migrations backup
 DEV_COMPOSE := docker compose --env-file stacks/morpheus/development/compose.env
 PRODUCTION_HOSTS := production-app-1,production-app-2,production-lb-1
 
@@ -179,7 +179,7 @@ $(VENV)/flags/.stamp: $(VENV)/.stamp
 
 .PHONY: flags
 flags: $(VENV)/flags/.stamp ## Switch the example's feature flags under load
-	$(VENV)/flags/bin/python -m pytest $(MARK) tests/flags
+	$(VENV)/flags/bin/python -m pytest tests/flags
 
 MONITORING := .cache/monitoring
 MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter \

@@ -127,7 +127,7 @@ def test_a_broken_file_leaves_the_flags_as_they_are_and_a_whole_one_is_read_agai
     wait_for(lambda: not api.loud("anna"), "a flag that is gone is at its default")
 
 
-@pytest.mark.parametrize("name", ["nothing.json", pytest.param("", marks=pytest.mark.deep)], ids=["missing", "unnamed"])
+@pytest.mark.parametrize("name", ["nothing.json", ""], ids=["missing", "unnamed"])
 def test_without_a_file_everything_is_served_by_default(tmp_path: Path, name: str) -> None:
     with serving("api", tmp_path, {"FLAGS_FILE": str(tmp_path / name)} if name else {}) as api:
         assert api.get("/api/context").json()["flags"] == {"loud_captions": False, "page_theme": "day"}
