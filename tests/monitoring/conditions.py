@@ -245,7 +245,6 @@ CONDITIONS = [
         {"endpoint": "comic"},
         meanwhile=lambda host: host.gateway.call(),
         job="postgres",
-        deep=True,
     ),
     Condition("DiskFillsUp", "two thirds of a disk are written within a second", happens=_filled(65), labels={"device": DISK}),
     Condition(
@@ -273,18 +272,9 @@ CONDITIONS = [
         "it is back",
         killed("engine"),
         {"host": "watch-1"},
-        deep=True,
     ),
     Condition("HostAway", "a node exporter is killed", "it is back", killed("node exporter"), {"host": "watch-1"}),
-    Condition(
-        "EdgeAway",
-        "the HAProxy of a host is killed",
-        "it is back",
-        killed("other edge"),
-        {"host": "app-2"},
-        job="edge",
-        deep=True,
-    ),
+    Condition("EdgeAway", "the HAProxy of a host is killed", "it is back", killed("other edge"), {"host": "app-2"}, job="edge"),
     Condition(
         "MonitoringPartAway",
         "the blackbox exporter is killed",
