@@ -14,6 +14,8 @@ PIP_IN = $(BIN)/python -m pip --python $(1)/bin/python install $(PIP_OPTIONS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # One at a time: targets that install packages run side by side, and beside the sandbox's own.
 APT := flock --timeout 900 /run/lock/morpheus-deploy.apt apt-get
+# Of which CI leaves something out: make migrations-deep.
+ROOMS := supabase monitoring migrations backup
 DEV_COMPOSE := docker compose --env-file stacks/morpheus/development/compose.env
 PRODUCTION_HOSTS := production-app-1,production-app-2,production-lb-1
 
@@ -73,7 +75,7 @@ dev-down: ## Remove the example application that make dev brought up, and its da
 lint: $(VENV)/.stamp ## Check style and types
 	ruff check .
 	ruff format --check .
-	mypy plugins sandbox tests molecule scripts inventories/vault-client.py
+	mypy collections/ansible_collections/morpheus/deploy/plugins sandbox tests molecule scripts inventories/vault-client.py
 	yamllint --strict .
 	ansible-lint --offline
 
@@ -91,7 +93,12 @@ unit-deep: $(VENV)/.stamp ## Run every unit, each with all of its cases, and let
 	HYPOTHESIS_EFFORT=$${HYPOTHESIS_EFFORT:-1} pytest --numprocesses=auto --dist=loadfile -m 'deep or not deep' tests/unit
 
 .PHONY: deep
-deep: endings unit-deep edge-lab ml-gateway-kills workflows-deep monitoring-deep ## Run all that CI leaves out and that needs no sandbox
+deep: endings unit-deep edge-lab ml-gateway-kills workflows-deep $(ROOMS:%=%-deep) ## Run all that CI leaves out and that needs no sandbox: make migrations-deep a part of it
+
+# Of each of these targets what CI leaves out, by its own recipe.
+.PHONY: $(ROOMS:%=%-deep)
+$(ROOMS:%=%-deep): %-deep:
+	@make --no-print-directory $* MARK='-m deep'
 
 # For the authority of the tests (Debian's package pebble), and for HAProxy where no engine has its image.
 .PHONY: mmdebstrap
@@ -124,7 +131,7 @@ age:
 
 .PHONY: backup
 backup: $(VENV)/.stamp postgres age ## Back a real Postgres up, lose it, restore it, and mask it for staging
-	pytest tests/backup
+	pytest $(MARK) tests/backup
 
 MIGRATION_TOOLS := .cache/migrations
 NO_MIGRATION_TOOLS := make: .cache/migrations: Supabase's CLI and squawk are pinned for Linux on x86_64, and this is another machine
@@ -142,7 +149,7 @@ $(MIGRATION_TOOLS)/.stamp: tests/migrations/tools/package-lock.json
 migrations: $(VENV)/.stamp $(MIGRATION_TOOLS)/.stamp postgres ## Run Supabase's migrations on a real Postgres, and kill them
 	SUPABASE_CLI=$(CURDIR)/$(MIGRATION_TOOLS)/node_modules/@supabase/cli-linux-x64/bin/supabase \
 	SQUAWK=$(CURDIR)/$(MIGRATION_TOOLS)/node_modules/@squawk-cli/linux-x64/bin/squawk \
-	pytest -m 'not deep' tests/migrations
+	pytest $(MARK) tests/migrations
 
 .PHONY: backfill
 backfill: $(VENV)/.stamp postgres ## Fill a million rows beside traffic, and measure that
@@ -198,11 +205,7 @@ $(MONITORING_STAMP):
 
 .PHONY: monitoring
 monitoring: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(MONITORING_STAMP) postgres ## Try every alert and every panel with the real Prometheus
-	pytest -m 'not deep' tests/monitoring
-
-.PHONY: monitoring-deep
-monitoring-deep: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(MONITORING_STAMP) postgres ## Make this machine short of memory and processors, and hear of it
-	pytest -m deep tests/monitoring
+	pytest $(MARK) tests/monitoring
 
 LOGS := .cache/logs
 
@@ -217,7 +220,8 @@ $(LOGS)/.stamp:
 
 .PHONY: logs
 logs: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(LOGS)/.stamp ## Send logs to the real rsyslog, and follow one request through all of them
-	pytest -m 'not deep' tests/logs
+	pytest tests/logs
+
 BROWSER := .cache/browser
 
 # Beside .venv and not in it: these tests need Ansible as well, and nobody else needs Playwright.
@@ -281,7 +285,7 @@ $(SUPABASE_TOOLS)/.stamp: tests/supabase/tools/package-lock.json tests/supabase/
 
 .PHONY: supabase
 supabase: $(VENV)/.stamp $(SUPABASE_TOOLS)/.stamp postgres ## Try Supabase's APIs by a stand-in that the vendor's clients use as well
-	pytest --numprocesses=auto tests/supabase
+	pytest --numprocesses=auto --dist=loadfile $(MARK) tests/supabase
 
 ARCHIVE := .cache/archive
 IMPORTER := .cache/importer

@@ -16,10 +16,11 @@ sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 
 from tests.backup import age
 from tests.backup.world import World
+from tests.deep import pytest_collection_modifyitems
 from tests.hangs import never_hangs, pytest_configure
 from tests.migrations.postgres import Cluster, Database, cluster
 
-__all__ = ["never_hangs", "pytest_configure"]
+__all__ = ["never_hangs", "pytest_collection_modifyitems", "pytest_configure"]
 
 
 @pytest.fixture(scope="session")

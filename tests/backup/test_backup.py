@@ -154,6 +154,7 @@ def test_roles_that_a_new_server_lacks_are_named_before_anything_is_changed(worl
     assert world.everything() == before
 
 
+@pytest.mark.deep
 def test_only_the_named_schemas_are_taken_and_put_back(world: World) -> None:
     world.fill()
     made = world.make(schemas=["public", "auth"])

@@ -20,7 +20,7 @@ from tests.backup.world import World
 
 @pytest.mark.parametrize(
     ("name", "standard"),
-    [("$proof$\n\\! touch {}\n", "on"), ("\\'\n\\! touch {}\n", "off")],
+    [("$proof$\n\\! touch {}\n", "on"), pytest.param("\\'\n\\! touch {}\n", "off", marks=pytest.mark.deep)],
 )
 def test_a_name_of_a_table_runs_no_program_where_it_is_restored(world: World, name: str, standard: str) -> None:
     """psql obeys a backslash wherever it stands in no quotes."""

@@ -94,6 +94,8 @@ def host(
         shutil.rmtree(toy)
 
 
+# By installed programs it is what tests/backup/test_backup.py does.
+@pytest.mark.parametrize("host", ["image", pytest.param("installed", marks=pytest.mark.deep)], indirect=True)
 def test_a_backup_is_made_tried_lost_and_restored(host: Host) -> None:
     world = host.world
     world.fill()
@@ -151,6 +153,7 @@ def test_old_backups_go_and_a_key_is_needed(host: Host) -> None:
     assert sorted(path.name for path in host.world.place.path.iterdir()) == ["second.dump.age", "second.json"]
 
 
+@pytest.mark.parametrize("host", [pytest.param("image", marks=pytest.mark.deep), "installed"], indirect=True)
 def test_what_a_killed_run_has_left_is_removed_by_the_next_one(host: Host) -> None:
     host.world.fill()
     (host.world.place.path / ".partial-killed").write_text("half")
@@ -158,6 +161,7 @@ def test_what_a_killed_run_has_left_is_removed_by_the_next_one(host: Host) -> No
     assert sorted(path.name for path in host.world.place.path.iterdir()) == ["first.dump.age", "first.json"]
 
 
+@pytest.mark.parametrize("host", [pytest.param("image", marks=pytest.mark.deep), "installed"], indirect=True)
 def test_data_are_exported_and_imported(host: Host, postgres: Cluster) -> None:
     host.world.fill()
     host.backup()

@@ -26,8 +26,8 @@ from tests.backup.world import World
 from tests.migrations.postgres import Cluster, Database
 from tests.unit.clock import Clock
 
-ROWS = 100_000
-USERS = ROWS // 10
+# In each time, and in a deep run.
+ROWS = [10_000, pytest.param(100_000, marks=pytest.mark.deep)]
 SCHEMA = """
 create schema auth;
 create schema storage;
@@ -51,22 +51,27 @@ PERSON = "Zacharias Quittenbaum"
 MAIL = "zacharias{n}@quittenbaum.example"
 NUMBER = "+49 170 555{n:06d}"
 PLANTED = ("zacharias", "quittenbaum", "49 170 555", "49170555")
-FILLED = f"""
+
+
+def filled(users: int, rows: int) -> list[str]:
+    return f"""
 insert into auth.users (email, phone, encrypted_password, raw_user_meta_data, last_sign_in_at)
 select 'zacharias' || n || '@quittenbaum.example', '+49 170 555' || lpad(n::text, 6, '0'), 'quittenbaum' || n, jsonb_build_object(
     'full_name', '{PERSON} ' || n, 'Zacharias Quittenbaum', jsonb_build_array('zacharias' || n || '@quittenbaum.example'),
-    'number', 49170555000000 + n, 'newsletter', true), now() from generate_series(1, {USERS}) n;
+    'number', 49170555000000 + n, 'newsletter', true), now() from generate_series(1, {users}) n;
 insert into auth.identities select n, id, email, json_build_object('email', email, 'sub', id)
     from (select row_number() over () as n, * from auth.users) u;
 insert into storage.objects select n, id, 'zacharias-quittenbaum/' || email || '/photo.JPG', jsonb_build_object('by', email)
     from (select row_number() over () as n, * from auth.users) u;
 insert into public.stories (owner, title, tags, notes, search)
 select id, 'A story of {PERSON}', array['by {PERSON}', email, null], 'Call me, ' || phone || ', or ' || email,
-    to_tsvector('simple', '{PERSON}') from auth.users, generate_series(1, {(ROWS - 4 * USERS) // USERS});
+    to_tsvector('simple', '{PERSON}') from auth.users, generate_series(1, {(rows - 4 * users) // users});
 update public.stories set parent = id - 1 where id % 7 = 0 and id > 1;
 insert into public.ratings select s.id, u.id, 5 from (select id, row_number() over () n from public.stories) s
     join (select id, row_number() over () n from auth.users) u on s.n = u.n
-"""
+""".strip().split(";\n")
+
+
 RULES = {
     "auth.users.email": "email",
     "auth.users.phone": "phone",
@@ -128,8 +133,10 @@ def everything(database: Database) -> str:
     return "\n".join(row for (table,) in tables for (row,) in database.rows(f"select t::text from {table} t")).lower()
 
 
-def test_of_100_000_rows_nothing_of_a_person_arrives_and_foreign_keys_are_whole(two: Two) -> None:
-    for statement in FILLED.strip().split(";\n"):
+@pytest.mark.parametrize("rows", ROWS)
+def test_of_many_rows_nothing_of_a_person_arrives_and_foreign_keys_are_whole(two: Two, rows: int) -> None:
+    users = rows // 10
+    for statement in filled(users, rows):
         two.production.database.rows(statement)
     assert all(planted in everything(two.production.database) for planted in ("zacharias", "quittenbaum", "49 170 555"))
     two.staging.rows("insert into auth.users (email) values ('old@example.com')")
@@ -141,11 +148,11 @@ def test_of_100_000_rows_nothing_of_a_person_arrives_and_foreign_keys_are_whole(
     assert not any(planted in str(two.staging.rows("select * from pg_stats")).lower() for planted in PLANTED)
     tables = ("auth.users", "auth.identities", "storage.objects", "public.stories", "public.ratings")
     counts = f"select {', '.join(f'(select count(*) from {table})' for table in tables)}"
-    assert two.staging.rows(counts) == two.production.database.rows(counts) == [(USERS, USERS, USERS, ROWS - 4 * USERS, USERS)]
+    assert two.staging.rows(counts) == two.production.database.rows(counts) == [(users, users, users, rows - 4 * users, users)]
     # What was one value is one value, so joins hold; and what says nothing of a person is as it was.
     assert (
         two.staging.value("select count(*) from auth.users u join auth.identities i on i.user_id = u.id and i.email = u.email")
-        == USERS
+        == users
     )
     assert two.staging.value("select count(distinct state) || state from public.stories group by state") == "1draft"
     assert two.staging.value("select environment from morpheus_deploy.identity") == "staging"
@@ -192,6 +199,7 @@ class Paced(flow.Pace):
         self.taken += [(self.clock.now(), count)] if count else []
 
 
+@pytest.mark.deep
 def test_a_rate_holds_for_an_export_as_a_whole_and_not_for_each_of_its_tables(two: Two) -> None:
     small(two)
     pace = Paced(1000)

@@ -9,10 +9,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
+from tests.deep import pytest_collection_modifyitems
 from tests.flags.world import Delivered, Served, directory, serving
 from tests.hangs import never_hangs, pytest_configure
 
-__all__ = ["never_hangs", "pytest_configure"]
+__all__ = ["never_hangs", "pytest_collection_modifyitems", "pytest_configure"]
 
 
 @pytest.fixture

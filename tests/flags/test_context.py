@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.flags.world import Served, serving
+from tests.flags.world import Delivered, Served, serving
 
 LABELS = {"x-environment": "staging", "x-release": "1.2.0"}
 
 
-def labels(served: Served, path: str, method: str = "GET") -> tuple[int, dict[str, str]]:
-    import httpx
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One for all: nothing here changes what it says."""
+    place = tmp_path_factory.mktemp("context")
+    delivered = Delivered(place / "shop")
+    delivered.share(0)
+    with serving("api", place, {"FLAGS_FILE": str(delivered.path)}) as found:
+        yield found
 
-    answer = httpx.request(method, served.url + path, timeout=60)
+
+def labels(served: Served, path: str, method: str = "GET") -> tuple[int, dict[str, str]]:
+    answer = served.client.request(method, served.url + path)
     return answer.status_code, {name: answer.headers[name] for name in LABELS if name in answer.headers}
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.flags.world import Delivered, Served, wait_for
+from tests.flags.world import Delivered, Served, serving, wait_for
 
 USERS = [f"user-{number}" for number in range(10_000)]
 
@@ -126,13 +127,10 @@ def test_a_broken_file_leaves_the_flags_as_they_are_and_a_whole_one_is_read_agai
     wait_for(lambda: not api.loud("anna"), "a flag that is gone is at its default")
 
 
-def test_without_a_file_everything_is_served_by_default(tmp_path: Any) -> None:
-    from tests.flags.world import serving
-
-    for name, given in (("missing", {"FLAGS_FILE": str(tmp_path / "nothing.json")}), ("unnamed", {})):
-        (tmp_path / name).mkdir()
-        with serving("api", tmp_path / name, given) as api:
-            assert api.get("/api/context").json()["flags"] == {"loud_captions": False, "page_theme": "day"}
+@pytest.mark.parametrize("name", ["nothing.json", ""], ids=["missing", "unnamed"])
+def test_without_a_file_everything_is_served_by_default(tmp_path: Path, name: str) -> None:
+    with serving("api", tmp_path, {"FLAGS_FILE": str(tmp_path / name)} if name else {}) as api:
+        assert api.get("/api/context").json()["flags"] == {"loud_captions": False, "page_theme": "day"}
 
 
 def test_a_user_is_told_the_features_by_the_api_and_one_that_nobody_knows_is_always_the_same(

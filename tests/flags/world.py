@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -72,9 +73,10 @@ class Served:
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+    client: httpx.Client
 
     def get(self, path: str, user: str = "", **options: Any) -> httpx.Response:
-        return httpx.get(self.url + path, headers={"X-User": user} if user else {}, timeout=60, **options)
+        return self.client.get(self.url + path, headers={"X-User": user} if user else {}, **options)
 
     def loud(self, user: str) -> bool:
         return bool(self.get("/api/context", user).json()["flags"]["loud_captions"])
@@ -112,19 +114,22 @@ def serving(service: str, root: Path, environment: Mapping[str, str]) -> Iterato
     command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log"]
     with directory(service, root) as place, log.open("wb") as stream:
         process = subprocess.Popen(command, cwd=place, env={**os.environ, **given}, stdout=stream, stderr=subprocess.STDOUT)
-    found = Served(f"http://127.0.0.1:{port}", process, log)
     try:
-        wait_for(lambda: _answers(found), f"{service} does not answer: {log}")
-        yield found
+        # A connection for each request, and one client: each new one reads all authorities, and takes more than what it asks.
+        with httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0)) as client:
+            found = Served(f"http://127.0.0.1:{port}", process, log, client)
+            wait_for(lambda: _listens(found, port), f"{service} does not listen: {log}")
+            yield found
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
 
-def _answers(served: Served) -> bool:
+def _listens(served: Served, port: int) -> bool:
+    """Which it does once it has started."""
     assert served.process.poll() is None, served.log.read_text()
     try:
-        httpx.get(f"{served.url}/", timeout=10)
-    except httpx.TransportError:
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+    except OSError:
         return False
     return True

@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[2]
 # The collection first, so that no other installed copy of it is tested by mistake.
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 
+from tests.deep import pytest_collection_modifyitems
 from tests.logs.world import Engine, Rsyslog, rsyslog
+
+__all__ = ["pytest_collection_modifyitems"]
 
 
 @pytest.fixture

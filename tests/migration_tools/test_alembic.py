@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,12 +10,13 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.ledger import ship
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.applied import standing
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.tools import TOOLS
 
-from tests.hangs import HANGS_AFTER_SECONDS
+from tests.migration_tools import tool
 from tests.migration_tools.standing import files, pending, rows, seen
 from tests.migrations.postgres import Database
 
 VERSIONS = "alembic/versions"
 BIN = Path(sys.executable).parent
+tool.imported("alembic.config", "logging.config", "mako.template", "sqlalchemy.dialects.postgresql.psycopg2")
 
 
 class Project:
@@ -32,17 +31,7 @@ class Project:
         settings.write_text("\n".join(f"sqlalchemy.url = {url}" if line.startswith("sqlalchemy.url") else line for line in lines))
 
     def run(self, program: str, *words: str) -> str:
-        path = f"{BIN}:{os.environ['PATH']}"
-        done = subprocess.run(
-            [program, *words],
-            cwd=self.root,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PATH": path},
-            timeout=HANGS_AFTER_SECONDS,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return tool.run(self.root, BIN / program, *words)
 
     def revision(self, name: str, *words: str) -> str:
         """The id of a new one, which makes a table."""

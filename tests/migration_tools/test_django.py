@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger import shipped
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.tools import TOOLS
 
-from tests.hangs import HANGS_AFTER_SECONDS
+from tests.migration_tools import tool
 from tests.migration_tools.standing import files, pending, seen
 from tests.migrations.postgres import Database
 
+tool.imported(
+    *(f"django.core.management.commands.{name}" for name in ("makemigrations", "migrate", "showmigrations", "squashmigrations")),
+    "django.db.backends.postgresql.base",
+)
 SETTINGS = """
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": {port}, "NAME": "{name}",
                            "USER": "postgres"}}}}
@@ -57,11 +58,9 @@ class Project:
         return self.command("python", "manage.py", *words)
 
     def command(self, *words: str) -> str:
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        given = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, env=given, timeout=HANGS_AFTER_SECONDS)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        python, script, *rest = words
+        assert python == "python"
+        return tool.run(self.root, self.root / script, *rest)
 
     def adds(self, app: str, field: str) -> None:
         path = self.root / app / "models.py"

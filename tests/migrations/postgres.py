@@ -49,7 +49,13 @@ class Database:
 
     def until(self, query: str, *parameters: object) -> None:
         """Wait for the query's value to be true."""
-        eventually(lambda: bool(self.value(query, *parameters)), query)
+        with self.session() as session:
+
+            def is_true() -> bool:
+                session.execute(query, parameters or None)
+                return bool(session.fetchone()[0])
+
+            eventually(is_true, query)
 
 
 class Cluster:

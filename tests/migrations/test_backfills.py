@@ -49,7 +49,7 @@ def test_rows_are_written_in_batches_and_the_ledger_has_what_the_cli_would_write
     assert project.apply()["changed"] is False
 
 
-@pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 200])
+@pytest.mark.parametrize("rows", [0, 100, 101, *(pytest.param(rows, marks=pytest.mark.deep) for rows in (1, 99, 200))])
 def test_each_row_is_written_once_where_batches_end(project: Project, rows: int) -> None:
     filled(project, rows, "update only orders o set writes = writes + 1")
     assert path(B) in project.apply()["applied"]
@@ -172,10 +172,10 @@ def test_a_key_by_which_rows_cannot_be_walked_is_refused(project: Project, state
     ("kind", "value"),
     [
         ("uuid", "gen_random_uuid()"),
-        ("text", "'é''%%' || n"),
-        ("timestamptz", "now() + n * interval '1 microsecond'"),
-        ("numeric(10, 3)", "n / 7.0"),
-        ("float8", "n / 7.0"),
+        pytest.param("text", "'é''%%' || n", marks=pytest.mark.deep),
+        pytest.param("timestamptz", "now() + n * interval '1 microsecond'", marks=pytest.mark.deep),
+        pytest.param("numeric(10, 3)", "n / 7.0", marks=pytest.mark.deep),
+        pytest.param("float8", "n / 7.0", marks=pytest.mark.deep),
         ('"Size"', "case n %% 3 when 0 then 's' when 1 then 'm' else 'l' end::\"Size\""),
     ],
 )
@@ -234,6 +234,7 @@ def test_batches_of_rows_that_take_long_stay_small(project: Project) -> None:
     assert project.apply()["backfills"] == {path(B): "600 of 600 rows changed in 6 batches"}
 
 
+@pytest.mark.deep
 def test_where_each_commit_takes_long_batches_grow_all_the_same(project: Project) -> None:
     """50 ms each, for the disk is busy. Batches of 100 rows would be 50, and nobody would wait less for it."""
     sources = filled(project, 5000, mark="key=id batch=5000")
@@ -250,6 +251,7 @@ def test_where_each_commit_takes_long_batches_grow_all_the_same(project: Project
     assert int(words.split()[-2]) < 25
 
 
+@pytest.mark.deep
 def test_a_hundred_thousand_rows(project: Project) -> None:
     filled(project, 100_000, mark="key=id batch=5000")
     assert project.apply()["backfills"][path(B)].startswith("50000 of 100000 rows changed in ")

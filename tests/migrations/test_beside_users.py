@@ -72,6 +72,7 @@ def test_users_go_on_when_a_run_is_killed_in_the_second_of_three_files_that_has_
     assert project.database.rows("select id from orders where more = 'x'") == [(1,)]
 
 
+@pytest.mark.deep
 def test_users_go_on_beside_two_runs_at_once(project: Project) -> None:
     project.write(
         {A: CREATE, B: "alter table orders add column more text;", C: "create index concurrently sizes on orders (size);"}
@@ -83,6 +84,7 @@ def test_users_go_on_beside_two_runs_at_once(project: Project) -> None:
     assert project.database.value("select indisvalid from pg_index where indexrelid = 'sizes'::regclass")
 
 
+@pytest.mark.deep
 def test_users_go_on_when_a_file_without_a_transaction_breaks_half_way_and_is_gone_on_with(project: Project) -> None:
     project.database.rows("update orders set size = 1 where id = 2")
     project.write(

@@ -7,6 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.migrations.postgres import Cluster
 from tests.migrations.project import DIRECTORY, Project, claim
 
@@ -84,6 +86,7 @@ def test_rows_are_equal_and_each_finds_what_the_other_has_applied(cli: str, post
         assert theirs.apply()["changed"] is False
 
 
+@pytest.mark.deep
 def test_the_two_take_turns_on_one_database(cli: str, postgres: Cluster, tmp_path: Path) -> None:
     names = list(KINDS)
     with postgres.database() as database:
@@ -97,6 +100,7 @@ def test_the_two_take_turns_on_one_database(cli: str, postgres: Cluster, tmp_pat
         assert project.versions() == [name.partition("_")[0] for name in names]
 
 
+@pytest.mark.deep
 def test_seeds_that_the_cli_has_noted_stay_as_they_are(cli: str, postgres: Cluster, tmp_path: Path) -> None:
     """Its ``seed_files`` lies beside the ledger; ``migration up`` makes none, and neither does the module."""
     first, second = list(KINDS)[:2]

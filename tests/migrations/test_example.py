@@ -7,6 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.migrations.postgres import Cluster, Database
 from tests.migrations.project import Project, claim, path
 from tests.migrations.test_cli import ask, listed
@@ -77,6 +79,7 @@ def test_over_four_releases_each_serves_beside_the_one_before_and_the_contract_w
     assert project.versions() == [name.partition("_")[0] for name in SOURCES]
 
 
+@pytest.mark.deep
 def test_the_cli_applies_the_same(cli: str, postgres: Cluster, tmp_path: Path) -> None:
     with postgres.database() as one, postgres.database() as other:
         ours, theirs = Project(tmp_path / "ours", one), Project(tmp_path / "theirs", other)

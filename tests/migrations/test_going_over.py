@@ -69,6 +69,7 @@ def test_lines_that_hold_whole_files_are_refused_until_their_versions_are_accept
     assert project.apply(accept_edited=["0001", "0002"])["applied"] == [path(NEXT)]
 
 
+@pytest.mark.deep
 def test_without_a_ledger_the_first_file_is_the_schema_as_it_is_and_is_only_noted(cli: str, project: Project) -> None:
     baseline = {BASELINE: SOURCES[FIRST] + SOURCES[SECOND], NEXT: SOURCES[NEXT]}
     project.write(baseline)

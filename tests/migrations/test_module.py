@@ -61,7 +61,7 @@ def test_what_a_file_sets_ends_with_it(project: Project) -> None:
     assert project.database.value("select to_regclass('public.orders') is not null")
 
 
-@pytest.mark.parametrize("statement", range(3))
+@pytest.mark.parametrize("statement", [pytest.param(0, marks=pytest.mark.deep), 1, pytest.param(2, marks=pytest.mark.deep)])
 def test_killed_in_the_second_of_three_files_the_next_run_does_the_rest(project: Project, statement: int) -> None:
     """At every statement of it: the one at work is recognised by what it runs."""
     lines = ["create table b (id int)", "insert into b values (1)", "insert into b values (2)"]
@@ -231,6 +231,7 @@ def test_killed_while_an_index_is_built_the_next_run_builds_it(project: Project)
     assert project.database.value("select count(*) from pg_index where indrelid = 'orders'::regclass") == 1
 
 
+@pytest.mark.deep
 def test_an_index_that_outlives_the_timeout_is_cancelled_and_built_by_the_next_run(project: Project) -> None:
     """C23: nothing is at work afterwards, and the invalid index that is left is not passed over."""
     table = "create table orders (id int); insert into orders values (1);"
@@ -249,7 +250,7 @@ def test_an_index_that_outlives_the_timeout_is_cancelled_and_built_by_the_next_r
     assert project.database.value("select indisvalid from pg_index where indexrelid = 'i'::regclass")
 
 
-@pytest.mark.parametrize("done", range(3))
+@pytest.mark.parametrize("done", [pytest.param(0, marks=pytest.mark.deep), 1, pytest.param(2, marks=pytest.mark.deep)])
 def test_killed_between_statements_of_such_a_file_each_runs_once(project: Project, done: int) -> None:
     """What stands when a run is killed right after a statement and before the note of its end."""
     lines = ["create table orders (id int)", "create index concurrently i on orders (id)", "drop index concurrently i"]
@@ -272,6 +273,7 @@ def test_killed_between_statements_of_such_a_file_each_runs_once(project: Projec
     assert project.database.value("select count(*) from orders") == 1
 
 
+@pytest.mark.deep
 def test_an_index_that_somebody_else_has_left_invalid_is_not_passed_over(project: Project) -> None:
     project.write({A: "create table orders (id int);", B: "create index concurrently if not exists i on orders (id)"})
     project.database.rows("create table orders (id int)")
@@ -283,6 +285,7 @@ def test_an_index_that_somebody_else_has_left_invalid_is_not_passed_over(project
     assert project.database.value("select indisvalid from pg_index where indexrelid = 'i'::regclass")
 
 
+@pytest.mark.deep
 def test_a_new_value_of_a_type_can_be_used_in_the_file_that_adds_it(project: Project) -> None:
     project.write(
         {A: "create type t as enum ('a'); create table o (k t); alter type t add value 'b'; insert into o values ('b');"}
@@ -291,6 +294,7 @@ def test_a_new_value_of_a_type_can_be_used_in_the_file_that_adds_it(project: Pro
     assert project.database.value("select k::text from o") == "b"
 
 
+@pytest.mark.deep
 def test_what_such_a_file_sets_holds_behind_a_break(project: Project) -> None:
     project.write({A: "create schema s;set search_path = s;create table o (id int);select 1/0;vacuum o;"})
     assert "division by zero" in project.apply()["msg"]

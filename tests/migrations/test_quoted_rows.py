@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import server
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 
-from tests.migrations.postgres import Database
+from tests.migrations.postgres import Cluster, Database
 from tests.migrations.project import Project, claim
 from tests.postgres import binaries
 
@@ -43,10 +44,17 @@ STATEMENTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def database(postgres: Cluster) -> Iterator[Database]:
+    """One for all: whatever is tried fails, and is undone whole."""
+    with postgres.database() as found:
+        claim(found)
+        found.rows(TABLES)
+        yield found
+
+
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_a_migration_that_fails_tells_no_row(tmp_path: Path, database: Database, statement: str) -> None:
-    claim(database)
-    database.rows(TABLES)
     project = Project(tmp_path, database)
     project.write({"20260101000000_a": statement + ";"})
     message = project.apply()["msg"]
@@ -57,8 +65,6 @@ def test_a_migration_that_fails_tells_no_row(tmp_path: Path, database: Database,
 
 @pytest.mark.parametrize("data", ["1\tcanary@example.com\tx", "canary\tcanary\tx", "7\tcanary", "3\tx\tcanary\tcanary"])
 def test_what_a_program_of_a_backup_says_tells_none_either(database: Database, data: str) -> None:
-    database.rows(TABLES)
-
     def wrap(program: str, arguments: object) -> list[str]:
         return [str(binaries() / program), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", database.url]
 
@@ -70,7 +76,6 @@ def test_what_a_program_of_a_backup_says_tells_none_either(database: Database, d
 
 def test_the_server_does_quote_them(database: Database) -> None:
     """Were it not so, the others would show nothing."""
-    database.rows(TABLES)
     command = [str(binaries() / "psql"), "--no-psqlrc", "--dbname", database.url, "--command"]
     for statement in STATEMENTS:
         if "seen" in statement or "mine" in statement or "not null" in statement or "4711000" in statement:

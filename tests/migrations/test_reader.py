@@ -115,10 +115,20 @@ def test_check_mode_makes_nothing(database: Database, capsys: pytest.CaptureFixt
 
 MORE = [
     pytest.param("create role reader login superuser", "a superuser", id="a superuser"),
-    pytest.param("create role reader login createrole", "may make roles", id="one that makes roles"),
+    pytest.param("create role reader login createrole", "may make roles", id="one that makes roles", marks=pytest.mark.deep),
     pytest.param(f"create role reader login; grant update on {LEDGER} to reader", "may write the ledger", id="one that writes"),
-    pytest.param("create role reader login; grant pg_write_all_data to reader", "is a member of other roles", id="a member"),
-    pytest.param("create role reader login; create table own (); alter table own owner to reader", "owns objects", id="an owner"),
+    pytest.param(
+        "create role reader login; grant pg_write_all_data to reader",
+        "is a member of other roles",
+        id="a member",
+        marks=pytest.mark.deep,
+    ),
+    pytest.param(
+        "create role reader login; create table own (); alter table own owner to reader",
+        "owns objects",
+        id="an owner",
+        marks=pytest.mark.deep,
+    ),
 ]
 
 
@@ -216,7 +226,9 @@ def lost(database: Database, host: Host) -> str:
     return "in which its login ledger.DATABASE_URL lies, is not on this host; a deploy brings it"
 
 
-@pytest.mark.parametrize("fault", [silent, locked, taken_away, moved, lost])
+@pytest.mark.parametrize(
+    "fault", [silent, moved, *(pytest.param(one, marks=pytest.mark.deep) for one in (locked, taken_away, lost))]
+)
 def test_without_an_answer_what_was_seen_last_counts_and_that_is_said(database: Database, host: Host, fault: Any) -> None:
     host.look()
     database.rows(f"insert into {LEDGER} values ('0003')")

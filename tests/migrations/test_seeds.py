@@ -91,11 +91,18 @@ def test_what_fails_first_has_changed_nothing(project: Seeded) -> None:
     ("sql", "rows"),
     [
         pytest.param("begin;\ninsert into t values (1);\ncommit;", [1], id="a transaction around all of it"),
-        pytest.param("set search_path = '';\ninsert into public.t values (1);", [1], id="a setting"),
+        pytest.param("set search_path = '';\ninsert into public.t values (1);", [1], id="a setting", marks=pytest.mark.deep),
         pytest.param("set statement_timeout = 0; set role nobody; ", [], id="a role that may write nothing"),
-        pytest.param("insert into t values (1), (2) on conflict do nothing;-- tail", [1, 2], id="a comment behind"),
-        pytest.param("-- nothing\n", [], id="a comment alone"),
-        pytest.param("do $$ begin insert into t values (1); end $$; select '%s', 'a;b';", [1], id="a body and a percent"),
+        pytest.param(
+            "insert into t values (1), (2) on conflict do nothing;-- tail", [1, 2], id="a comment behind", marks=pytest.mark.deep
+        ),
+        pytest.param("-- nothing\n", [], id="a comment alone", marks=pytest.mark.deep),
+        pytest.param(
+            "do $$ begin insert into t values (1); end $$; select '%s', 'a;b';",
+            [1],
+            id="a body and a percent",
+            marks=pytest.mark.deep,
+        ),
     ],
 )
 def test_whatever_a_file_sets_its_line_is_in_the_ledger(project: Seeded, sql: str, rows: list[int]) -> None:
@@ -106,7 +113,7 @@ def test_whatever_a_file_sets_its_line_is_in_the_ledger(project: Seeded, sql: st
     assert ids(project) == [*rows, 9]
 
 
-@pytest.mark.parametrize("statement", range(3))
+@pytest.mark.parametrize("statement", [pytest.param(0, marks=pytest.mark.deep), 1, pytest.param(2, marks=pytest.mark.deep)])
 def test_killed_at_any_statement_the_next_run_does_all_of_it_once(project: Seeded, statement: int) -> None:
     """The second file waits at one of its statements, or at its line in the ledger, for what another session holds."""
     lines = ["insert into t values (2)", "insert into t values (3)"]
@@ -147,6 +154,7 @@ def test_of_two_runs_the_second_one_waits_and_finds_the_work_done(project: Seede
     assert ids(project) == [1, 2, 3]
 
 
+@pytest.mark.deep
 def test_a_lock_that_is_never_given_back_is_told(project: Seeded) -> None:
     project.write({"seed.sql": "insert into t values (1);"})
     with project.database.session() as holder:

@@ -46,7 +46,8 @@ class Condition:
 
     ``meanwhile``: what goes on while the alert is awaited, and while its end is. ``job``: who tells what the rule looks at; while
     it cannot be asked nothing fires, and that is no end. ``already``: it has happened when the host is made. ``told``: false
-    where Alertmanager keeps the alert back, because another one explains it.
+    where Alertmanager keeps the alert back, because another one explains it. ``alone``: this machine becomes short of something,
+    so its host is one of its own. ``deep``: CI leaves it out.
     """
 
     alert: str
@@ -58,6 +59,7 @@ class Condition:
     job: str = "node"
     already: bool = False
     told: bool = True
+    alone: bool = False
     deep: bool = False
 
 
@@ -225,6 +227,7 @@ CONDITIONS = [
         "they end",
         many_sessions,
         job="postgres",
+        deep=True,
     ),
     Condition(
         "MlSpendHigh",
@@ -279,12 +282,14 @@ CONDITIONS = [
         killed("prober"),
         {"job": "blackbox"},
         job="blackbox",
+        deep=True,
     ),
     Condition(
         "OutOfMemory",
         "the kernel kills a process in a control group of 16 MB",
         happens=out_of_memory,
         labels={"host": "watch-1"},
+        alone=True,
         deep=True,
     ),
     Condition(
@@ -293,6 +298,7 @@ CONDITIONS = [
         "they end",
         lambda _: busy.memory_taken(),
         {"host": "watch-1"},
+        alone=True,
         deep=True,
     ),
     Condition(
@@ -300,6 +306,7 @@ CONDITIONS = [
         "every processor is kept busy, until the share is halfway between what it was before and all",
         happens=lambda _: busy.processors(),
         labels={"host": "watch-1"},
+        alone=True,
         deep=True,
     ),
 ]

@@ -20,6 +20,6 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         yield found
 
 
-@pytest.mark.parametrize("condition", [one for one in CONDITIONS if one.deep], ids=lambda one: one.alert)
+@pytest.mark.parametrize("condition", [one for one in CONDITIONS if one.alone], ids=lambda one: one.alert)
 def test_an_alert_fires_when_this_machine_is_short_of_it(prometheus: Prometheus, condition: Condition) -> None:
     fires_and_ends(prometheus, condition)

@@ -101,7 +101,10 @@ def test_what_pages_one_environment_is_a_ticket_or_nothing_in_another(prometheus
     _each_has_told_its_own(prometheus, staging)
 
 
-@pytest.mark.parametrize("condition", [one for one in CONDITIONS if not one.deep], ids=lambda one: one.alert)
+@pytest.mark.parametrize(
+    "condition",
+    [pytest.param(one, marks=[pytest.mark.deep] if one.deep else [], id=one.alert) for one in CONDITIONS if not one.alone],
+)
 def test_an_alert_fires_from_what_happens_reaches_its_receiver_and_ends(prometheus: Prometheus, condition: Condition) -> None:
     fires_and_ends(prometheus, condition)
 

@@ -87,6 +87,7 @@ def asked(login: Mapping[str, Any], statement: str) -> str:
     return (done.stdout if done.returncode == 0 else done.stderr).strip()
 
 
+@pytest.mark.deep
 def test_each_has_a_real_database_where_the_stand_in_makes_them_and_it_goes_with_the_branch(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -124,6 +125,6 @@ def test_one_that_does_not_come_up_is_said_with_its_state(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Preview", "a b", "-a", "a/b", "a" * 41])
-def test_a_name_that_no_host_name_takes_is_refused(run: Run, supabase: StandIn, name: str) -> None:
-    assert "may hold at most 40 lower-case letters" in run(name)["msg"]
-    assert supabase.get("/log") == []
+def test_a_name_that_no_host_name_takes_is_refused(shared: StandIn, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert "may hold at most 40 lower-case letters" in Run(shared, capsys)(name)["msg"]
+    assert shared.get("/log") == []

@@ -67,11 +67,15 @@ def test_a_bucket_that_the_vendors_client_made_is_kept_when_it_is_as_declared(ru
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"public": True}, "public is on, expected off"),
-        ({"file_size_limit": 5}, "max_file_bytes is 5, expected 100"),
-        ({"allowed_mime_types": ["image/*"]}, "mime_types is image/*, expected image/png"),
+        pytest.param({"public": True}, "public is on, expected off", id="public"),
+        pytest.param({"file_size_limit": 5}, "max_file_bytes is 5, expected 100", id="size", marks=pytest.mark.deep),
+        pytest.param(
+            {"allowed_mime_types": ["image/*"]},
+            "mime_types is image/*, expected image/png",
+            id="types",
+            marks=pytest.mark.deep,
+        ),
     ],
-    ids=["public", "size", "types"],
 )
 def test_what_somebody_changed_by_hand_is_found_and_mended(
     run: Run, supabase: StandIn, options: dict[str, Any], sentence: str
@@ -108,6 +112,7 @@ def test_an_empty_bucket_goes_and_one_that_is_gone_is_no_change(run: Run, supaba
     assert run(name="pictures", state="absent")["changed"] is False
 
 
+@pytest.mark.deep
 def test_what_a_bucket_does_not_take_is_refused_to_the_vendors_client(run: Run, supabase: StandIn) -> None:
     run(**PICTURES)
     wrong, large = mine(
@@ -129,6 +134,8 @@ def test_stagings_keys_write_nothing_into_productions_buckets(run: Run, supabase
 @pytest.mark.parametrize(
     ("name", "is_well"), [("a", True), ("story-pictures_2.x", True), ("A", False), ("a/b", False), ("..", False), ("a b", False)]
 )
-def test_names_are_such_as_everything_takes(run: Run, supabase: StandIn, name: str, is_well: bool) -> None:
-    result = run(name=name)
+def test_names_are_such_as_everything_takes(
+    shared: StandIn, capsys: pytest.CaptureFixture[str], name: str, is_well: bool
+) -> None:
+    result = Run(shared, capsys)(name=name)
     assert result["changed"] if is_well else "cannot be the name of a bucket" in result["msg"]

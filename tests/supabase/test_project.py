@@ -87,15 +87,16 @@ def test_check_mode_shows_the_same_and_writes_nothing(run: Run, supabase: StandI
 
 @pytest.mark.parametrize(("section", "field", "value", "name"), DRIFTS, ids=[drift[3] for drift in DRIFTS])
 def test_each_setting_that_drifts_is_found_and_mended_alone(
-    run: Run, supabase: StandIn, section: str, field: str, value: Any, name: str
+    shared: StandIn, capsys: pytest.CaptureFixture[str], section: str, field: str, value: Any, name: str
 ) -> None:
+    run = Run(shared, capsys)
     run()
-    supabase.drift(section, **{field: value})
-    before = len(supabase.writes())
+    shared.drift(section, **{field: value})
+    before = len(shared.writes())
     assert names(run(_ansible_check_mode=True)) == [name]
-    assert len(supabase.writes()) == before
+    assert len(shared.writes()) == before
     assert names(run()) == [name]
-    assert len(supabase.writes()) == before + 1
+    assert len(shared.writes()) == before + 1
     assert names(run()) == []
 
 

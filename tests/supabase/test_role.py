@@ -141,6 +141,12 @@ def test_an_api_that_is_away_ends_no_report(runs: Runs) -> None:
     variables["supabase_others"] = []
     assert runs.play(LOOK, variables) == 0, runs.output
     assert found(runs.seen()) == ["medium supabase-unasked"]
+
+
+@pytest.mark.deep
+def test_with_an_api_that_is_away_nothing_is_kept(runs: Runs) -> None:
+    variables = declared(runs.supabase, [], [])
+    variables["supabase_project"]["api_url"] = "http://127.0.0.1:9"
     assert runs.play(KEEP, variables) == 2
     assert "there was no answer: Connection refused" in runs.output
 

@@ -224,6 +224,7 @@ def test_a_rotation_that_is_killed_at_each_of_its_writes_is_gone_on_with_by_the_
     assert rotation.waiting() == []
 
 
+@pytest.mark.deep
 def test_a_key_on_standby_of_another_algorithm_makes_room(rotation: Rotation) -> None:
     rotation.supabase.ask("PUT", f"/v1/projects/{STAGING}/api-keys/legacy?enabled=false", STAGING_TOKEN)
     rotation.run(signing_key={"algorithm": "RS256"})

@@ -176,7 +176,7 @@ def test_what_is_no_picture_is_not_kept(tenants: dict[str, Browser], supabase: S
     ("ref", "key", "bucket", "status"),
     [
         pytest.param(PRODUCTION, STAGING, "pictures", 503, id="staging's key and production's project"),
-        pytest.param(STAGING, STAGING, "", 404, id="no bucket"),
+        pytest.param(STAGING, STAGING, "", 404, id="no bucket", marks=pytest.mark.deep),
     ],
 )
 def test_with_the_key_of_another_environment_nothing_is_kept(
