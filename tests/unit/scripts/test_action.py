@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import stat
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -118,3 +119,18 @@ def test_everything_that_the_controller_imports_is_installed_as_it_was_tried() -
     for text in (INSTALL.read_text(), gitlab):
         assert set(re.findall(r"[a-z][a-z-]+==[\d.]+", text.replace("ansible-core==", ""))) == tried
         assert "community.crypto:" in text
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_checkout_of_the_collection_s_own_repository_is_not_replaced_by_itself(own: bool, tmp_path: Path) -> None:
+    for name in ("python", "ansible-galaxy"):
+        (tmp_path / name).write_text('#!/bin/sh\n[ "$1" != collection ] || printf "%s\\n" "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    if own:
+        (tmp_path / "collections").symlink_to(ROOT / "collections")
+    surroundings = {"PATH": f"{tmp_path}:/usr/bin:/bin", "ANSIBLE_CORE": "2.21.5", "GITHUB_ACTION_PATH": str(INSTALL.parent)}
+    done = subprocess.run([str(INSTALL)], cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=True)
+    words, installed = done.stdout.splitlines()[:3], done.stdout.splitlines()[3:]
+    assert words == ["collection", "install", "--force"]
+    assert [Path(one).resolve() for one in installed if ":" not in one] == ([] if own else [ROOT])
+    assert [one for one in installed if ":" in one] == ["community.crypto:3.5.0"]
