@@ -262,8 +262,8 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 	$(call PIP_IN,$(WORKFLOW_TOOLS)/venv) --no-deps --requirement tests/workflows/tools/requirements.txt
 	@touch $@
 
-.PHONY: workflows
 # Each file in one process: the keys of releases are made once.
+.PHONY: workflows
 workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitHub, and run them with stand-ins
 	pytest --numprocesses=auto --dist=loadfile -m 'not deep' tests/workflows
 

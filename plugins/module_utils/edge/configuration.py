@@ -148,8 +148,7 @@ class EdgeConfiguration:
             with suppress(EdgeError, OSError):
                 path.unlink(missing_ok=True)
                 known = addresses.of_names(Socket(str(self.paths.socket)).ask("show servers state"))
-                names = [self.paths.conf / "haproxy.cfg", *sorted((self.paths.conf / "stacks").glob("*.cfg"))]
-                texts = [one.read_text() for one in names if one.exists()]
+                texts = [one.read_text() for one in self.paths.conf.rglob("*.cfg") if not holds_users(one.name)]
                 # "x": HAProxy's own user may write in this directory, and must not choose what is written to.
                 with path.open("x") as stream:
                     stream.write(addresses.server_state(known, texts))
