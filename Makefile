@@ -77,7 +77,7 @@ lint: $(VENV)/.stamp ## Check style and types
 	ruff format --check .
 	mypy collections/ansible_collections/morpheus/deploy/plugins sandbox tests molecule scripts inventories/vault-client.py
 	yamllint --strict .
-	ansible-lint --offline
+	python -m tests.ansible_lint --offline
 
 .PHONY: unit
 unit: $(VENV)/.stamp ## Run the tests that need no Docker

@@ -21,6 +21,8 @@ from tests.meanwhile import meanwhile
 MARK = "sentinel" + secrets.token_hex(16)
 # With all that encoders, parsers and shells stumble over around it.
 VALUE = f" {MARK} $HOME \"double\" 'single' # \\ ümläut\nsecond line "
+# Of the command line of a process: at first at each look, later at one of so many.
+_NEW_LOOKS, _EVERY_LOOKS = 5, 50
 
 
 @cache
@@ -59,13 +61,11 @@ class Traces:
         """Meanwhile: every command line of this machine, the hosts' processes included, and every temporary file of ours."""
         (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
         looks = [0]
+        ages: dict[str, int] = {}
 
         def look() -> None:
             looks[0] += 1
-            for process in Path("/proc").iterdir():
-                with suppress(OSError):
-                    if process.name.isdigit() and holds((process / "cmdline").read_bytes()):
-                        self.found.append(f"command line of process {process.name}")
+            self.found += [f"command line of process {process}" for process, line in _command_lines(ages) if holds(line)]
             for path in _files(self.directory):
                 with suppress(OSError):
                     if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH) and holds(path.read_bytes()):
@@ -79,6 +79,22 @@ class Traces:
         """Files of the controller that hold the mark now."""
         places = [self.directory, ROOT / ".deploy", ROOT / ".cache", Path.home() / ".ansible"]
         return [str(path) for place in places for path in _files(place) if holds(path.read_bytes())]
+
+
+def _command_lines(ages: dict[str, int]) -> Iterator[tuple[str, bytes]]:
+    """Of each process that is new, and now and then of each older one: to read those of hundreds takes a whole processor.
+
+    ``ages``: process -> how often it was there, kept from one look to the next.
+    """
+    running = [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
+    for gone in ages.keys() - set(running):
+        del ages[gone]
+    for process in running:
+        ages[process] = ages.get(process, 0) + 1
+        # It may become another program soon after its start.
+        if ages[process] <= _NEW_LOOKS or ages[process] % _EVERY_LOOKS == 0:
+            with suppress(OSError):
+                yield process, Path("/proc", process, "cmdline").read_bytes()
 
 
 def _files(place: Path) -> Iterator[Path]:
