@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.hangs import HANGS_AFTER_SECONDS
+from tests.plays import warm
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -35,12 +35,5 @@ def play(directory: Path, playbook: str | Path, *options: str, hosts: Mapping[st
     (directory / "hosts.yml").write_text(
         yaml.safe_dump({"app": {"hosts": {name: dict(host) for name, host in hosts.items()}, "vars": variables}})
     )
-    return subprocess.run(
-        [str(BIN / "ansible-playbook"), str(playbook), "-i", "hosts.yml", *options],
-        cwd=directory,
-        env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}".lstrip(":"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=HANGS_AFTER_SECONDS,
-        check=False,
-    )
+    own = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}".lstrip(":"), "ANSIBLE_NOCOLOR": "1"}
+    return warm.run([str(playbook), "-i", "hosts.yml", *options], cwd=directory, env=own)

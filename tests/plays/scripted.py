@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from typing import Any
 import yaml
 
 from tests.commands import environment
-from tests.hangs import HANGS_AFTER_SECONDS
-from tests.plays.played import BIN, LOCAL, ROOT
+from tests.plays import warm
+from tests.plays.played import LOCAL, ROOT
 
 # What a module is asked as, by module: the answers of a host are found under it. Ansible writes the options into the text (as in
 # staged.py).
@@ -171,15 +170,8 @@ def play(
     (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": groups}}))
     (directory / "answers.json").write_text(json.dumps({**answers, **(balancers or {})}))
     (directory / "play.yml").write_text(yaml.safe_dump(list(plays), sort_keys=False))
-    done = subprocess.run(
-        [str(BIN / "ansible-playbook"), "play.yml", "-i", "hosts.yml", *options],
-        cwd=directory,
-        env={**environment(), "ANSIBLE_NOCOLOR": "1", "SCRIPTED": str(directory)},
-        capture_output=True,
-        text=True,
-        timeout=HANGS_AFTER_SECONDS,
-        check=False,
-    )
+    own = {**environment(), "ANSIBLE_NOCOLOR": "1", "SCRIPTED": str(directory)}
+    done = warm.run(["play.yml", "-i", "hosts.yml", *options], cwd=directory, env=own)
     log = directory / "asked"
     verdict = directory / ".deploy" / "staging" / "verdict.json"
     return Ended(

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
@@ -26,10 +26,12 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.ends import LO
 
 from tests.commands import environment
 from tests.hangs import HANGS_AFTER_SECONDS
+from tests.plays import warm
 from tests.unit import certificates, flags_file
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+Begun = warm.Process | subprocess.Popen[bytes]
 HOSTS = ("app-1", "app-2")
 # Only so that a run that hangs ends some time; a busy machine needs minutes for many runs at once.
 
@@ -573,14 +575,10 @@ class Stage:
     def play(self, name: str, playbook: str, case: Case) -> Done:
         own = self._set(name, playbook, case)
         path = self.collections / "ansible_collections" / "morpheus" / "deploy" / "playbooks" / f"{playbook}.yml"
-        # A CI that was started by nohup would have the run ignore the end of its terminal.
-        ansible = ("env", "--default-signal=HUP", str(BIN / "ansible-playbook"))
-        command = [*case.within, *ansible, str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
+        options = [str(path), "-i", case.inventory, *OPTIONS.get(playbook, ()), *case.options]
         given = {**environment("ANSIBLE_"), "STAGE": str(own), "ANSIBLE_NOCOLOR": "1", **case.environment}
         with (own / "output").open("w+") as output:
-            run = subprocess.Popen(
-                command, cwd=own, env=given, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
+            run = self._begin(case.within, options, given, own, output)
             try:
                 if case.sent:
                     self._await(own, early=case.early, run=run)
@@ -598,7 +596,17 @@ class Stage:
         return Done(code, text, found, run.pid, [json.loads(line) for line in asked])
 
     @staticmethod
-    def _await(own: Path, *, early: bool, run: subprocess.Popen[bytes]) -> None:
+    def _begin(within: Sequence[str], options: Sequence[str], given: Mapping[str, str], own: Path, output: IO[str]) -> Begun:
+        # What has read modules already is found no others by a path.
+        if not within and given.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
+            return warm.Process(options, cwd=own, env=given, output=output, errors=output)
+        # A CI that was started by nohup would have the run ignore the end of its terminal.
+        command = [*within, "env", "--default-signal=HUP", str(BIN / "ansible-playbook"), *options]
+        nothing = subprocess.DEVNULL
+        return subprocess.Popen(command, cwd=own, env=given, stdin=nothing, stdout=output, stderr=output, start_new_session=True)
+
+    @staticmethod
+    def _await(own: Path, *, early: bool, run: Begun) -> None:
         deadline = time.monotonic() + HANGS_AFTER_SECONDS
 
         def is_time() -> bool:
