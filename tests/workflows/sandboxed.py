@@ -123,14 +123,16 @@ class Sandboxed(World):
 
 
 def told(run: Run, world: World) -> str:
-    """What GitHub shows of a run: jobs, steps, the summary; then what the scripts have printed."""
+    """What GitHub shows of a run: jobs, steps, what the scripts have printed, and the lines of the summary that they have not."""
     event = run.event
     lines = [f"{run.workflow}: {event.name} of {event.ref} by {event.actor} at {event.sha[:12]}: {run.conclusion}"]
     for name, job in run.jobs.items():
         lines.append(f"  {name}: {job.result}{f' ({job.why})' if job.why else ''}")
         lines += [f"    {step}: {result}" for step, result in job.steps.items()]
     log = run.directory / "log.txt"
-    return "\n".join([*lines, "--- log", log.read_text() if log.exists() else "", "--- summary", run.summary, ""])
+    printed = log.read_text() if log.exists() else ""
+    summary = [line for line in run.summary.splitlines() if line.strip() and line not in printed and not line.startswith("```")]
+    return "\n".join([*lines, "--- log", printed, "--- summary", *summary, ""])
 
 
 def without_registry(tree: Any) -> Any:

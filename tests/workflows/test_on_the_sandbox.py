@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.world import MOLECULE_DOMAIN, MOLECULE_HOST
+from sandbox.world import MOLECULE_DOMAIN, MOLECULE_HOST, Host
+from tests.acceptance.bare_host import COMPOSE, HOST, SANDBOX, served
 from tests.acceptance.test_audit import readable_secret
-from tests.acceptance.test_new_environment import COMPOSE, SANDBOX, bare_host, served
-from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment
+from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment, made_anew
 from tests.load import Report
 from tests.newcomer import Newcomer, commands, install, new_environment
 from tests.workflows.forge import Environment as Rules
@@ -28,7 +28,6 @@ from tests.workflows.sandboxed import Sandboxed, commit, last_run, pushed_image,
 from tests.workflows.slips import Change, drops, job, swaps_needs
 from tests.workflows.world import TAG, documented_lines, only_of_another_repository
 
-__all__ = ["bare_host"]
 pytestmark = pytest.mark.deep
 
 API = "services/api/main.py"
@@ -70,7 +69,7 @@ def production() -> Iterator[Environment]:
 
 @dataclass(frozen=True)
 class Staged:
-    """A push to main that went well, and what users of staging saw meanwhile."""
+    """A push to main, and what users of staging saw meanwhile."""
 
     world: Sandboxed
     sha: str
@@ -91,6 +90,22 @@ def staged(staging: Environment) -> Iterator[Staged]:
         with staging.load() as load:
             run = world.does(pushed(sha), "deploy-staging")
         yield Staged(world, sha, run, load.report)
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """A tag that was approved, and what users of production saw meanwhile."""
+
+    run: Run
+    seen: Report
+
+
+@pytest.fixture(scope="module")
+def promoted(staged: Staged, production: Environment) -> Promoted:
+    staged.world.forge.answers["production"], staged.world.forge.asked = "granted", []
+    with production.load() as load:
+        run = staged.world.does(Event("push", TAG, sha=staged.sha), "deploy-production")
+    return Promoted(run, load.report)
 
 
 def own(images: dict[str, str]) -> dict[str, str]:
@@ -166,32 +181,30 @@ def test_an_approval_that_is_denied_leaves_production_as_it_was(staged: Staged, 
     assert production.everything() == before
 
 
-def test_a_tag_brings_what_staging_ran_to_production_after_an_approval(staged: Staged, production: Environment) -> None:
-    world = staged.world
-    world.forge.answers["production"], world.forge.asked = "granted", []
-    with production.load() as load:
-        run = world.does(Event("push", TAG, sha=staged.sha), "deploy-production")
-    assert run.conclusion == "success", world.log(run)
-    assert world.forge.asked == ["production"]
-    assert {host: own(images) for host, images in served_images(production).items()} == dict.fromkeys(
-        production.hosts, staged.images
-    )
+def test_a_tag_brings_what_staging_ran_to_production_after_an_approval(
+    promoted: Promoted, staged: Staged, production: Environment
+) -> None:
+    run = promoted.run
+    assert run.conclusion == "success", staged.world.log(run)
+    assert staged.world.forge.asked == ["production"]
+    served_now = {host: own(images) for host, images in served_images(production).items()}
+    assert served_now == dict.fromkeys(production.hosts, staged.images)
     assert production.health()[1]["version"] == staged.sha
     assert run.summary.index("plan of production: ready") < run.summary.index("deploy of production: deployed")
-    print(f"\na tag, approved: {load.report.failed} failed of {load.report.sent}")
-    assert load.report.is_clean, load.report.failures
+    print(f"\na tag, approved: {promoted.seen.failed} failed of {promoted.seen.sent}")
+    assert promoted.seen.is_clean, promoted.seen.failures
 
 
+@pytest.mark.usefixtures("promoted")
 def test_on_call_brings_production_back_by_a_dispatch_without_a_vault_password(staged: Staged, production: Environment) -> None:
     world = staged.world
     assert "VAULT_PASSWORD" not in world.forge.environments["production-rollback"].secrets
-    # What the tag has brought, or what the test of the tag would have.
-    before = production.health()[1]["version"]
+    assert production.health()[1]["version"] == staged.sha
     event = asked("refs/heads/main", staged.sha, "carol", environment="production", reason="errors after the release")
     with production.load() as load:
         run = world.does(event, "rollback")
     assert run.conclusion == "success", world.log(run)
-    assert (before, production.health()[1]["version"]) == (staged.sha, "1.0.0")
+    assert production.health()[1]["version"] == "1.0.0"
     line = last_run(production)
     assert (line["verdict"], line["to"]) == ("rolled_back", "1.0.0")
     assert "carol" in line["user"]
@@ -215,24 +228,29 @@ def test_a_night_finds_opens_and_the_next_one_closes(staged: Staged, staging: En
     assert world.called("gh")[-1]["words"][:3] == ["issue", "close", "7"]
 
 
-@pytest.mark.usefixtures("bare_host")
-def test_another_teams_ten_lines_deploy_their_compose_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture
+def bare_host() -> Iterator[Host]:
+    with made_anew(HOST):
+        yield MOLECULE_HOST
+
+
+def test_another_teams_ten_lines_deploy_their_compose_file(bare_host: Host, tmp_path_factory: pytest.TempPathFactory) -> None:
     home, here = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("green")
     # What a person of the team does once, with the tarball: an environment, a host that is provisioned and claimed.
     install(home)
     (here / "compose.yml").write_text(COMPOSE.replace("morpheus/web", "green/grocer"))
-    way = way_to(MOLECULE_HOST)
+    way = way_to(bare_host)
     (home / "key").touch(mode=0o600)
     (home / "key").write_text(way["SSH_KEY"])
     (home / "known_hosts").write_text(way["SSH_KNOWN_HOSTS"])
     ssh = {"ANSIBLE_PRIVATE_KEY_FILE": str(home / "key"), "ANSIBLE_SSH_EXTRA_ARGS": f"-o UserKnownHostsFile={home}/known_hosts"}
     person = Newcomer(home, here, ssh)
-    said = person.well(new_environment(f"-e name=staging -e hosts={MOLECULE_HOST.name} -e user=deploy -e site={MOLECULE_DOMAIN}"))
+    said = person.well(new_environment(f"-e name=staging -e hosts={HOST} -e user=deploy -e site={MOLECULE_DOMAIN}"))
     inventory = here / "inventories" / "staging"
     (inventory / "group_vars" / "all" / "sandbox.yml").write_text(SANDBOX)
     (inventory / "host_vars").mkdir()
-    address = f"---\nansible_host: 127.0.0.1\nansible_port: {MOLECULE_HOST.ssh_port}\n"
-    (inventory / "host_vars" / f"{MOLECULE_HOST.name}.yml").write_text(address)
+    address = f"---\nansible_host: 127.0.0.1\nansible_port: {bare_host.ssh_port}\n"
+    (inventory / "host_vars" / f"{HOST}.yml").write_text(address)
     for command in commands(said):
         if command.startswith("ansible-playbook ") and ".deploy.deploy " not in command:
             person.well(command)
