@@ -121,7 +121,7 @@ def test_a_push_is_deployed_by_digest_under_load_tried_and_signed(staged: Staged
     assert f"https://staging.morpheus.app serves {staged.sha}" in world.log(run)
     line = last_run(staging)
     assert (line["verdict"], line["to"]) == ("deployed", staged.sha)
-    assert "anna" in line["user"]
+    assert "anna" in line["owner"]
     record = json.loads((world.forge.artefacts[run.number, "promotion"] / "record.json").read_text())
     assert record["images"] == {f"{service.upper()}_IMAGE": image for service, image in staged.images.items()}
     assert (record["verdict"], record["proofs"]) == ("deployed", {"test": "success", "smoke": "success"})
@@ -207,7 +207,7 @@ def test_on_call_brings_production_back_by_a_dispatch_without_a_vault_password(s
     assert production.health()[1]["version"] == "1.0.0"
     line = last_run(production)
     assert (line["verdict"], line["to"]) == ("rolled_back", "1.0.0")
-    assert "carol" in line["user"]
+    assert "carol" in line["owner"]
     print(f"\na rollback by dispatch: {load.report.failed} failed of {load.report.sent}")
     assert load.report.is_clean, load.report.failures
 
