@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # One at a time: targets that install packages run side by side, and beside the sandbox's own.
 APT := flock --timeout 900 /run/lock/morpheus-deploy.apt apt-get
 # Of which CI leaves something out: make migrations-deep.
-ROOMS := supabase monitoring migrations backup
+ROOMS := supabase monitoring migrations backup ml-gateway workflows
 DEV_COMPOSE := docker compose --env-file stacks/morpheus/development/compose.env
 PRODUCTION_HOSTS := production-app-1,production-app-2,production-lb-1
 
@@ -93,7 +93,7 @@ unit-deep: $(VENV)/.stamp ## Run every unit, each with all of its cases, and let
 	HYPOTHESIS_EFFORT=$${HYPOTHESIS_EFFORT:-1} pytest --numprocesses=auto --dist=loadfile -m 'deep or not deep' tests/unit
 
 .PHONY: deep
-deep: endings unit-deep edge-lab ml-gateway-kills workflows-deep $(ROOMS:%=%-deep) ## Run all that CI leaves out and that needs no sandbox: make migrations-deep a part of it
+deep: endings unit-deep edge-lab $(ROOMS:%=%-deep) ## Run all that CI leaves out and that needs no sandbox: make migrations-deep a part of it
 
 # Of each of these targets what CI leaves out, by its own recipe.
 .PHONY: $(ROOMS:%=%-deep)
@@ -171,11 +171,7 @@ $(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
 
 .PHONY: ml-gateway
 ml-gateway: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway at any time, and compare its books with the log of the provider's stub
-	$(VENV)/ml-gateway/bin/python -m pytest -m 'not deep' tests/ml_gateway
-
-.PHONY: ml-gateway-kills
-ml-gateway-kills: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway, or cut its database, in eighteen more random runs, and what else is deep there
-	$(VENV)/ml-gateway/bin/python -m pytest -m deep tests/ml_gateway
+	$(VENV)/ml-gateway/bin/python -m pytest $(MARK) tests/ml_gateway
 
 $(VENV)/flags/.stamp: $(VENV)/.stamp
 	$(PYTHON) -m venv --without-pip $(@D)
@@ -262,14 +258,15 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 	$(call PIP_IN,$(WORKFLOW_TOOLS)/venv) --no-deps --requirement tests/workflows/tools/requirements.txt
 	@touch $@
 
-# Each file in one process: the keys of releases are made once.
+# What shares the keys of releases is a group, and runs in one process.
+ON_THE_SANDBOX := tests/workflows/test_on_the_sandbox.py
 .PHONY: workflows
 workflows: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Lint the workflows of GitHub, and run them with stand-ins
-	pytest --numprocesses=auto --dist=loadfile -m 'not deep' tests/workflows
+	pytest --numprocesses=auto --dist=loadgroup $(MARK) --ignore=$(ON_THE_SANDBOX) tests/workflows
 
-.PHONY: workflows-deep
-workflows-deep: $(VENV)/.stamp $(WORKFLOW_TOOLS)/.stamp ## Spoil every job and step of a workflow, and run what else make workflows leaves out
-	pytest --numprocesses=auto -m deep tests/workflows
+.PHONY: workflows-sandbox
+workflows-sandbox: provisioned $(WORKFLOW_TOOLS)/.stamp ## Run the workflows of GitHub on the sandbox's hosts, with Ansible itself
+	pytest --capture=no -m deep $(ON_THE_SANDBOX)
 
 SUPABASE_TOOLS := .cache/supabase
 

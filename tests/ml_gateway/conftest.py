@@ -9,8 +9,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
+from tests.deep import pytest_collection_modifyitems
 from tests.ml_gateway.postgres import Cluster, cluster
 from tests.ml_gateway.world import Providers, World, providers, world
+
+__all__ = ["pytest_collection_modifyitems"]
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,15 @@
 """What stands for a command that would leave the machine of a job: it writes down how it was called, and ends as the test says.
 
 The runner puts this text below a first line of its own, under each command's name. In the directory STAND_IN, script.json says
-how commands end, and called.jsonl gets a line for each.
+how commands end, and called.jsonl gets a line for each. With STAND_IN_TOOLS, the directory of Ansible's programs, nothing stands
+for Ansible and for the example's own scripts: they run, and are written down as well.
 """
 
 import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -15,11 +17,18 @@ from pathlib import Path
 HERE = Path(os.environ["STAND_IN"])
 SCRIPT = json.loads((HERE / "script.json").read_text())
 NAME, WORDS = Path(sys.argv[0]).name, sys.argv[1:]
+TOOLS = os.environ.get("STAND_IN_TOOLS", "")
 
 
 def called(**what: object) -> None:
     with (HERE / "called.jsonl").open("a") as file:
         file.write(json.dumps({"command": NAME, **what}) + "\n")
+
+
+def really(program: str, *words: str, **variables: str) -> int:
+    """The program itself, in this one's place: what it starts finds no stand-in."""
+    path = os.pathsep.join([TOOLS, os.environ["PATH"].partition(os.pathsep)[2]])
+    return os.execve(f"{TOOLS}/{program}", [program, *words], {**os.environ, "PATH": path, **variables})
 
 
 def playbook() -> int:
@@ -39,6 +48,8 @@ def playbook() -> int:
         passwords=passwords,
         hosts=os.environ.get("ANSIBLE_SSH_EXTRA_ARGS", ""),
     )
+    if TOOLS:
+        return really(NAME, *WORDS)
     ends = {"deploy": "deployed", "preview": "deployed", "rollback": "rolled_back", "certificates": "done", "plan": "ready"}
     ends |= {"backup": "done", "flags": "done"}
     usual = "checked" if check else ends.get(name, "")
@@ -63,15 +74,35 @@ def playbook() -> int:
 def python() -> int:
     if WORDS[:2] == ["-m", "pip"]:
         called(words=WORDS)
-        return 0
+        return missing() if TOOLS else 0
     if WORDS[:1] == ["services/packages.py"]:
         Path(".fetched").touch()
-        return 0
+        return really("python", *WORDS) if TOOLS else 0
     if WORDS[:1] == ["services/smoke.py"]:
         called(words=WORDS)
+        if TOOLS:
+            # Beside it lies how a name of the Internet is reached here.
+            return really("python", *WORDS, PYTHONPATH=str(HERE / "ways"), SSL_CERT_FILE=str(HERE / "ways" / "ca.pem"))
         # Where nothing was checked out there is no program.
         return int(SCRIPT.get("smoke", {}).get(WORDS[1], 0)) if Path(WORDS[0]).exists() else 2
     return os.execv(os.path.realpath("/proc/self/exe"), [NAME, *WORDS])
+
+
+def missing() -> int:
+    """Of what pip was to install, that the tools of the test have not got. Which ansible-core it is, is theirs to say."""
+    wanted = [word for word in WORDS[3:] if not word.startswith("-")]
+    own = f"{TOOLS}/python", "-c", "import sys, importlib.metadata as m; [print(n + '==' + m.version(n)) for n in sys.argv[1:]]"
+    done = subprocess.run([*own, *(word.partition("==")[0] for word in wanted)], capture_output=True, text=True, check=False)
+    other = {one for one in {*wanted} - {*done.stdout.split()} if not one.startswith("ansible-core==")}
+    print(f"not here: {', '.join(sorted(other))} {done.stderr}" if other or done.returncode else done.stdout)
+    return int(bool(other or done.returncode))
+
+
+def galaxy() -> int:
+    """Collections with a version come with the tools, in the package ansible; what lies here is built and installed."""
+    called(words=WORDS)
+    words = [word for word in WORDS if ":" not in word]
+    return really(NAME, *words) if TOOLS and len(words) > len(["collection", "install", "--force"]) else 0
 
 
 def make() -> int:
@@ -137,6 +168,7 @@ def git() -> int:
 
 COMMANDS = {
     "ansible-playbook": playbook,
+    "ansible-galaxy": galaxy,
     "python": python,
     "python3": python,
     "make": make,

@@ -5,3 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
+
+from tests.deep import pytest_collection_modifyitems
+
+__all__ = ["pytest_collection_modifyitems"]

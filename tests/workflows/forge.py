@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.workflows.bridge import ROOT, WorkflowError, evaluated, parsed
+
+if TYPE_CHECKING:
+    from tests.workflows.steps import Action
 
 REPOSITORY = "shop/shop"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -146,9 +149,12 @@ class Forge:
         self.registry: dict[str, str] = {}
         self.artefacts: dict[tuple[int, str], Path] = {}
         self.runs: list[Run] = []
+        # What a test has in the place of a stand-in for an action, and more variables of every script.
+        self.actions: dict[str, Action] = {}
+        self.shell: dict[str, str] = {}
 
     def happens(self, event: Event, workflow: str = "") -> list[Run]:
-        """Every run that ``event`` begins, at its end; of a dispatch that of ``workflow``."""
+        """Every run that ``event`` begins, at its end; with ``workflow`` that one's, which a dispatch has to name."""
         begun = [self._new(path, event) for path in self._begun_by(event, workflow)]
         for run in begun:
             self._execute(run)
@@ -196,7 +202,7 @@ class Forge:
                 else dict.fromkeys([tree["on"]] if isinstance(tree["on"], str) else tree["on"])
             )
             known(triggers, _TRIGGERS, f"{path}: on")
-            chosen = event.name != "workflow_dispatch" or self._stem(path) == workflow
+            chosen = self._stem(path) == workflow if workflow or event.name == "workflow_dispatch" else True
             if event.name in triggers and chosen and self._admits(triggers[event.name] or {}, event, f"{path}: on.{event.name}"):
                 found.append(path)
         return found

@@ -68,9 +68,10 @@ class Machine:
         if step["uses"].startswith(("$/", "./")):
             return self._composite(step["uses"][2:], said, contexts, where)
         name = step["uses"].partition("@")[0]
-        if name not in ACTIONS:
+        actions = ACTIONS | self.forge.actions
+        if name not in actions:
             raise WorkflowError(f"{where}: the runner has no stand-in for {name}")
-        inputs, does = ACTIONS[name]
+        inputs, does = actions[name]
         known(said, inputs, f"{where}: with")
         return does(self, said)
 
@@ -97,18 +98,22 @@ class Machine:
         file.write_text(script)
         output.write_text("")
         own = {"PATH": os.pathsep.join([*self.path, os.environ["PATH"]]), "HOME": str(self.temp), "LANG": "C.UTF-8", "CI": "true"}
+        own |= {"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": self.run.event.actor, **self.forge.shell}
         own |= {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(self.run.directory / "summary.md")}
         own |= {"RUNNER_TEMP": str(self.temp), "STAND_IN": str(self.forge.directory), "STAND_IN_RIGHTS": str(dict(self.rights))}
         own |= {"STAND_IN_LOGIN": str(self.logged_in and self.may("packages", "read"))}
         done = subprocess.run(
             [*_SHELLS[shell], str(file)], cwd=self.workspace, env=own | dict(given), capture_output=True, text=True, check=False
         )
-        with (self.run.directory / "log.txt").open("a") as log:
-            log.write(f"## {where}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+        self.log(f"## {where}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
         lines = output.read_text().splitlines()
         if any("=" not in line for line in lines):
             raise WorkflowError(f"{where}: an output of several lines")
         return ("failure" if done.returncode else "success"), dict(line.split("=", 1) for line in lines)
+
+    def log(self, text: str) -> None:
+        with (self.run.directory / "log.txt").open("a") as log:
+            log.write(text)
 
     def may(self, right: str, level: str) -> bool:
         return self.rights.get(right) in (level, "write")

@@ -17,6 +17,9 @@ from tests.workflows.forge import Environment, Event, Run
 from tests.workflows.scenarios import held
 from tests.workflows.world import World
 
+# In one process: keys are made once, which takes longest here.
+pytestmark = pytest.mark.xdist_group("release key")
+
 VERSION = "1.2.0"
 # A secret that `gh secret set NAME --env ENVIRONMENT` is given on its standard input.
 GH = """#!/usr/bin/env bash

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.workflows import scenarios
-from tests.workflows.bridge import ROOT, WorkflowError, parsed
+from tests.workflows.bridge import WorkflowError
 from tests.workflows.forge import Trees
-from tests.workflows.world import PUSH, World
+from tests.workflows.world import PUSH, World, documented_lines, only_of_another_repository
 
 # What another scenario shows of another file, of another night or of another key, or what a unit of the script shows as well.
 DEEP = {
@@ -35,19 +34,9 @@ def test_run(scenario: Callable[[World], None], tmp_path: Path) -> None:
 
 
 def test_another_teams_lines_in_the_documentation_deploy(tmp_path: Path) -> None:
-    found = re.search(r"```yaml\n(name: Deploy staging\n.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
-    assert found is not None
-    lines = found[1]
+    lines = documented_lines()
     assert len(lines.splitlines()) <= 10
-    called = ".github/workflows/playbook.yml"
-    theirs = parsed("workflow", "theirs.yml", lines, {called: (ROOT / called).read_text()})
-
-    def another_repository(trees: Trees) -> None:
-        for path in [one for one in trees if one not in (called, ".github/actions/playbook/action.yml")]:
-            del trees[path]
-        trees[".github/workflows/theirs.yml"] = theirs
-
-    world = World(tmp_path, another_repository)
+    world = World(tmp_path, only_of_another_repository(lines))
     run = world.happens(PUSH)["theirs"]
     assert (run.conclusion, world.playbooks) == ("success", ["deploy on staging with key of staging"]), world.log(run)
     assert [one["words"][:2] for one in world.called("ansible-galaxy")] == [["collection", "install"]]

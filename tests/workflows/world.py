@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.workflows.bridge import ROOT, parsed
 from tests.workflows.forge import COMMIT, Environment, Event, Forge, Run, Trees
 
 TAG = "refs/tags/v1.2.0"
@@ -93,3 +95,23 @@ class World:
 
 def dispatch(actor: str, ref: str = TAG, **inputs: Any) -> Event:
     return Event("workflow_dispatch", ref, actor=actor, sha=COMMIT, inputs=inputs)
+
+
+def documented_lines() -> str:
+    """The workflow that docs/ci.md gives to other teams."""
+    found = re.search(r"```yaml\n(name: Deploy staging\n.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def only_of_another_repository(lines: str) -> Callable[[Trees], None]:
+    """In which ``lines`` are the only workflow, ``theirs``, and call the one of this repository."""
+    called = ".github/workflows/playbook.yml"
+    theirs = parsed("workflow", "theirs.yml", lines, {called: (ROOT / called).read_text()})
+
+    def change(trees: Trees) -> None:
+        for path in [one for one in trees if one not in (called, ".github/actions/playbook/action.yml")]:
+            del trees[path]
+        trees[".github/workflows/theirs.yml"] = theirs
+
+    return change
