@@ -12,7 +12,7 @@ description:
 positional: _input, left_out, balancers, stack, fleet, several
 options:
   _input:
-    description: The routes of each host of the run, now and in the release (C(routes) of M(morpheus.deploy.stack_release)), by host.
+    description: The routes of each host of the run, as M(morpheus.deploy.stack_release) returned them, by host.
     type: dict
     required: true
   left_out:

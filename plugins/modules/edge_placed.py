@@ -35,8 +35,8 @@ options:
     required: true
   settle:
     description:
-      - Whether to wait until connections that were open before are closed, 80 seconds at most, because one request of each may yet
-        go by what the balancer was told before. For hosts that are going to lose a route.
+      - Whether to wait until connections that were open before are closed, 80 seconds at most, because one request of each may
+        yet go by what the balancer was told before. For hosts that are going to lose a route.
     type: bool
     default: false
 extends_documentation_fragment:

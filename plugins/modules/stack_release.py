@@ -258,8 +258,8 @@ newer_flags:
   sample: ""
 routes:
   description:
-    - For those who tell balancers. C(now), the keys of the routes that the stack has on this host, and C(wanted), all routes of the
-      release, with whether each is on this host (C(here)) and says who may come (C(guarded)).
+    - For those who tell balancers. C(now), the keys of the routes that the stack has on this host, and C(wanted), all routes of
+      the release, with whether each is on this host (C(here)) and says who may come (C(guarded)).
   returned: success
   type: dict
   sample: {now: [shop.example/], wanted: {shop.example/: {here: true, guarded: false}}}

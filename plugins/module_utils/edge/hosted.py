@@ -18,7 +18,7 @@ _GUARDS = ('"allow":', '"basic_auth":')
 
 
 def now(paths: EdgePaths, stack: str) -> list[str]:
-    """Keys of the routes that a stack has on this host. The file is written before HAProxy is told; what was lost is not there."""
+    """Keys of the routes that a stack has on this host, by the file, which is written before HAProxy is told. None without it."""
     with suppress(FileNotFoundError, DamagedError):
         lines = EDGE_STACKS.text(paths.conf / map_file(stack), "replace").splitlines()
         return sorted({line.split()[0] for line in lines if len(line.split()) == 2 and not line.startswith("#")})
