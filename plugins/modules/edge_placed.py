@@ -23,7 +23,7 @@ attributes:
     description: Shows the routes with their hosts, as the balancer was told before and is told now.
 options:
   stack:
-    description: Name of the stack.
+    description: The stack whose routes these are.
     type: str
     required: true
   routes:
