@@ -178,8 +178,8 @@ class Placed:
         except (DamagedError, EdgeError) as exc:
             return [str(exc)]
         return [
-            f"{path} does not say which hosts are asked for routes that not all have: run playbooks/provision.yml --tags edge for "
-            "this inventory, which restores it, or deploy the live release again"
+            f"{path} does not say which hosts are asked for routes that not all have: run playbooks/provision.yml --tags edge "
+            "for this inventory, which restores it, or deploy the live release again"
             for path in other
             # One that is missing and keeps HAProxy from starting is told of with the others (drift.py).
             if path.exists() or path.name != MAP

@@ -135,6 +135,17 @@ def back(placing: Placing, results: Results, way: Collection[str], went: Results
     return _said(placing, now, aims, {host for host in way if _is_well(went.get(host, {}))})
 
 
+def described(placing: Placing) -> list[str]:
+    """In words, a line for each route that not every host has, before or after."""
+    before, after = forward(placing, {}), forward(placing, dict.fromkeys(placing.now, {"changed": True}))
+    lines = []
+    for key in sorted(before.keys() | after.keys()):
+        first, last = (", ".join(told.get(key, {}).get("hosts", [])) for told in (before, after))
+        if {first, last} - {", ".join(sorted(placing.now))} and (first or last):
+            lines.append(f"{key} on {last or 'no host'}" + (f"; until then on {first or 'no host'}" if first != last else ""))
+    return lines
+
+
 def _is_well(result: Mapping[str, Any]) -> bool:
     return bool(result) and not result.get("failed") and not result.get("unreachable")
 

@@ -104,7 +104,7 @@ def test_a_balancer_that_cannot_be_told(balancer: Balancer) -> None:
     with pytest.raises(EdgeError, match="names none of app-9 "):
         balancer.say(routes={"shop/": Route(frozenset({"app-9"}))})
     (balancer.conf / "haproxy.cfg").write_text(CFG.replace(MAP, "routes.map"))
-    with pytest.raises(EdgeError, match="run playbooks/provision.yml --tags edge"):
+    with pytest.raises(EdgeError, match=r"run playbooks/provision\.yml --tags edge"):
         balancer.say()
     assert balancer.problems() == []
 

@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.placed_routes import Placing, back, decide, forward
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.placed_routes import Placing, back, decide, described, forward
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,3 +147,13 @@ def test_a_removal_takes_away_what_is_there() -> None:
     knows = {**BALANCER, "placed": {"shop": {"*/": {"hosts": ["app-1", "app-2"]}, "*/a/": {"hosts": ["app-2"]}}}}
     found = decide({"app-2": gone}, {}, {"lb-1": knows}, "shop", HOSTS[:2], several=False)
     assert hosts(forward(found, {})) == hosts(forward(found, {"app-2": WELL})) == {"*/": ["app-1"]}
+
+
+def test_what_a_plan_says_of_it() -> None:
+    now = {"app-1": ["*/", "*/a/"], "app-2": ["*/", "*/a/", "shop/"]}
+    wanted = {"app-1": ["*/"], "app-2": ["*/", "*/a/", "shop/a/"]}
+    assert described(placing(now, wanted)) == [
+        "*/a/ on app-2",
+        "shop/ on no host; until then on app-2",
+        "shop/a/ on app-2; until then on no host",
+    ]
