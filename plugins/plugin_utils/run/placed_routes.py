@@ -137,7 +137,7 @@ def back(placing: Placing, results: Results, way: Collection[str], went: Results
 
 def described(placing: Placing) -> list[str]:
     """In words, a line for each route that not every host has, before or after."""
-    before, after = forward(placing, {}), forward(placing, dict.fromkeys(placing.now, {"changed": True}))
+    before, after = forward(placing, {}), forward(placing, {host: {"changed": True} for host in placing.now})
     lines = []
     for key in sorted(before.keys() | after.keys()):
         first, last = (", ".join(told.get(key, {}).get("hosts", [])) for told in (before, after))
