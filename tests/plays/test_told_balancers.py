@@ -14,7 +14,8 @@ from tests.plays.test_take_back import DEPLOY, PLAYS, PREPARE
 
 SEE = "See which hosts balancers have to be told of"
 ASK = next(task for play in PLAYS for task in play.get("tasks", []) if task["name"] == SEE)
-TOLD = [{**PREPARE, "any_errors_fatal": True, "tasks": [*PREPARE["tasks"], ASK]}, *DEPLOY[1:]]
+TASKS: Any = PREPARE["tasks"]
+TOLD = [{**PREPARE, "any_errors_fatal": True, "tasks": [*TASKS, ASK]}, *DEPLOY[1:]]
 HOME, REPORTS = "shop.example/", "shop.example/reports/"
 KNOWS: dict[str, Any] = {"upstreams": ["app-1", "app-2"], "knows_placed": True, "placed": {}, "kept_off": [], "problems": []}
 Deploy = Callable[..., Ended]

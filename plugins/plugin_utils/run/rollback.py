@@ -150,7 +150,7 @@ def _common(hosts: Hosts) -> set[str]:
 
 
 def _routes(info: Mapping[str, Any], identity: str) -> dict[str, Any]:
-    wanted = next((one.get("routes", {}) for one in info["releases"] if one["id"] == identity), {})
+    wanted: Mapping[str, Any] = next((one.get("routes", {}) for one in info["releases"] if one["id"] == identity), {})
     # Plain ones: Ansible's own, in which hosts' answers come, cannot be copied.
     return {"now": [*info.get("routes", [])], "wanted": {key: {**one} for key, one in wanted.items()}}
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import state
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.modules import edge_placed
 
 from tests.unit.plugins.module_utils.edge.test_placed import Balancer
@@ -21,8 +23,8 @@ def balancer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Balancer:
     found.edge.settings.write_text('{"image": "haproxy:3.0", "user": "99:99"}\n')
     monkeypatch.setattr(edge_placed, "EDGE_ROOT", found.edge.root)
     monkeypatch.setattr(edge_placed, "STACKS_ROOT", tmp_path / "stacks")
-    monkeypatch.setattr(edge_placed.engine, "connect", lambda: None)
-    monkeypatch.setattr(edge_placed.edge_state, "require_whole", lambda _: None)
+    monkeypatch.setattr(engine, "connect", lambda: None)
+    monkeypatch.setattr(state, "require_whole", lambda _: None)
     monkeypatch.setattr(edge_placed, "validate_edge", lambda *_: found.complaint)
     return found
 

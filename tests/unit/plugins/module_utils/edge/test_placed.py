@@ -178,7 +178,8 @@ def test_files_beside_another_configuration(balancer: Balancer) -> None:
 def test_routes_as_they_are_given() -> None:
     assert routes_of(as_given(SHOP)) == SHOP
     assert routes_of({"a b/": {"hosts": ["app-1"]}}) == {}
-    for wrong in ({"shop/": {"hosts": "app-1"}}, {"shop/": {}}):
+    mistakes: list[dict[str, dict[str, object]]] = [{"shop/": {"hosts": "app-1"}}, {"shop/": {}}]
+    for wrong in mistakes:
         with pytest.raises((TypeError, KeyError)):
             routes_of(wrong)
     assert Upstreams(CFG).names == BOTH

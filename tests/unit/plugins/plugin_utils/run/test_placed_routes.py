@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 HOSTS = ("app-1", "app-2", "app-3")
 KEYS = ("*/", "*/a/", "*/a/b/", "shop/", "shop/a/")
-WELL, ILL = {"switched": True}, {"failed": True, "left": "mixed"}
+WELL: dict[str, Any] = {"switched": True}
+ILL: dict[str, Any] = {"failed": True, "left": "mixed"}
 BALANCER: dict[str, Any] = {"upstreams": [*HOSTS], "knows_placed": True, "placed": {}}
 
 
