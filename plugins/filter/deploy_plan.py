@@ -36,6 +36,10 @@ options:
     description: What M(morpheus.deploy.supabase_migrations) returned in check mode.
     type: dict
     default: {}
+  placing:
+    description: What the filter P(morpheus.deploy.placing#filter) returned. Empty without a balancer.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - morpheus.deploy.preflight
 author:
@@ -63,6 +67,7 @@ _value:
     hosts: {app-1: {previous: 1.0.0, pending: true, plan: ["web: start 1 candidate"]}}
     batches: [[app-1]]
     migrations: {engine: "", pending: [], waiting: {}, forced: [], problem: ""}
+    balancers: []
     lease: null
 """
 
@@ -82,11 +87,14 @@ def deploy_plan(
     hosts: Sequence[str] = (),
     at_once: Sequence[int] = (1,),
     backup_hours: float = 0.0,
+    placing: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     # Loaded when it is needed: Ansible loads every filter of the collection at the start of each run.
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.preflight import plan
+    from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import placed_routes
     from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.environment_status import EnvironmentStatus
 
+    found = placed_routes.Placing(**(placing or {}))
     return plan.plan(
         config,
         facts,
@@ -100,6 +108,8 @@ def deploy_plan(
         environment_hosts=hosts,
         at_once=[int(size) for size in at_once],
         backup_hours=float(backup_hours),
+        balancers=placed_routes.described(found) if found.tells else [],
+        deaf=found.problems,
     )
 
 

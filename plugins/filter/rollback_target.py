@@ -49,6 +49,7 @@ _value:
     leaves: [1.2.0-3f9a0c1d]
     problems: []
     cannot_undo: ["the database stays as it is, at schema 0002"]
+    routes: {app-1: {now: [shop.example/], wanted: {shop.example/: {here: true, guarded: false}}}}
     ledger: {source: live, host: app-1, at: "2026-01-01T12:00:00Z", why: "", head: "0002"}
 """
 

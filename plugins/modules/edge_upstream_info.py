@@ -37,6 +37,24 @@ kept_off:
   type: list
   elements: dict
   sample: [{name: app-1, turn: true, playbook: engine_upgrade}]
+upstreams:
+  description: The hosts that it sends requests to.
+  returned: success
+  type: list
+  elements: str
+  sample: [app-1, app-2]
+knows_placed:
+  description: Whether it can ask only some hosts for a route, which one that an older version set up cannot.
+  returned: success
+  type: bool
+  sample: true
+placed:
+  description:
+    - What it was told of routes that not all hosts have, by stack and key of the route, see M(morpheus.deploy.edge_placed). A
+      stack of which that is damaged is left out.
+  returned: success
+  type: dict
+  sample: {shop: {shop.example/reports/: {hosts: [app-2], guarded: false}}}
 problems:
   description: Files of the balancer that were damaged, and hosts that it lets in by that, each with what mends it.
   returned: success
@@ -54,6 +72,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import drift
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.placed import Placed, as_given
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstream_turns import Turns
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import in_words, run_module
@@ -62,8 +81,17 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words imp
 def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
     paths = EdgePaths(EDGE_ROOT)
     kept_off = Turns(paths, SystemClock()).kept_off()
-    problems = [*drift.problems(paths), *Everybody(paths).look().problems()]
-    return {"changed": False, "kept_off": [asdict(one) for one in kept_off], "problems": problems}
+    placed = Placed(paths)
+    upstreams, told = placed.upstreams, placed.readable()
+    problems = [*drift.problems(paths), *Everybody(paths).look().problems(), *placed.problems()]
+    return {
+        "changed": False,
+        "kept_off": [asdict(one) for one in kept_off],
+        "upstreams": sorted(upstreams.names),
+        "knows_placed": upstreams.knows,
+        "placed": {stack: as_given(routes) for stack, routes in told.items()},
+        "problems": problems,
+    }
 
 
 @in_words

@@ -59,10 +59,16 @@ migrating:
   type: list
   elements: str
   sample: ["the migration of release 1.2.0-3f9a0c1d is still at work on this host: container shop-migrate-run-1c2d, ..."]
+routes:
+  description: Keys of the routes that the stack has on this host.
+  returned: success
+  type: list
+  elements: str
+  sample: [shop.example/]
 releases:
   description:
     - The retained releases, with what a rollback to each would miss. C(problem) says why one cannot be gone back to at all,
-      because its manifest cannot be read.
+      because its manifest cannot be read. C(routes) are as in RV(morpheus.deploy.stack_release#module:routes.wanted).
   returned: success
   type: list
   elements: dict
@@ -79,6 +85,7 @@ releases:
       missing_images: []
       missing_secrets: []
       problem: ""
+      routes: {shop.example/: {here: true, guarded: false}}
 """
 
 from typing import Any

@@ -256,6 +256,13 @@ newer_flags:
   returned: success
   type: str
   sample: ""
+routes:
+  description:
+    - For those who tell balancers. C(now), the keys of the routes that the stack has on this host, and C(wanted), all routes of
+      the release, with whether each is on this host (C(here)) and says who may come (C(guarded)).
+  returned: success
+  type: dict
+  sample: {now: [shop.example/], wanted: {shop.example/: {here: true, guarded: false}}}
 refusals:
   description: Why a deploy would be refused on this host, a sentence each.
   returned: success, with O(reports_refusals)
@@ -280,6 +287,7 @@ import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  #
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import ConfigError, DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import hosted
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine, registries
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
@@ -357,6 +365,7 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         "put_right": prepared.put_right,
         "changed_live_files": prepared.changed_live_files,
         "newer_flags": base64.b64encode(prepared.newer_flags).decode(),
+        "routes": {"now": hosted.now(host.edge_paths, host.stack), "wanted": hosted.wanted(wanted.stack)},
         "refusals": prepared.refusals,
         "diff": _diff(prepared),
     }

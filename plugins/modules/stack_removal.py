@@ -66,6 +66,11 @@ plan:
   type: list
   elements: str
   sample: ["remove the network edge.gateway", "remove releases, secrets and files"]
+routes:
+  description: For those who tell balancers, as RV(morpheus.deploy.stack_release#module:routes). Nothing is wanted.
+  returned: success
+  type: dict
+  sample: {now: [shop.example/], wanted: {}}
 kept:
   description: Data that is still there.
   returned: success
@@ -90,6 +95,7 @@ from typing import Any
 import ansible_collections.morpheus.deploy.plugins.module_utils.base.bytecode  # noqa: F401  # pylint: disable=unused-import
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import hosted
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.lock import alone
@@ -110,9 +116,10 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         raise DeployError(f'stack: "{params["stack"]}" may hold only lower-case letters, digits, - and _')
     host = StackHost(params["stack"], engine.connect())
     removal = Removal(host)
+    routes = hosted.now(host.edge_paths, host.stack)
     found = removal.look()
     if module.check_mode or not found.plan(with_data=params["data"]):
-        return _result(found, data=params["data"])
+        return _result(found, routes, data=params["data"])
     with alone(host, params["token"], params["run"]) as fence:
         # Whoever was at work before may have changed it.
         found = removal.look()
@@ -121,16 +128,17 @@ def body(module: AnsibleModule, about: dict[str, Any]) -> dict[str, Any]:
         measured.forget(host.releases)
     for note in host.engine.kept:
         module.warn(note)
-    return _result(found, data=params["data"], **done)
+    return _result(found, routes, data=params["data"], **done)
 
 
-def _result(found: Left, *, data: bool, drained: int = 0, cut: int = 0) -> dict[str, Any]:
+def _result(found: Left, routes: list[str], *, data: bool, drained: int = 0, cut: int = 0) -> dict[str, Any]:
     plan = found.plan(with_data=data)
     return {
         "changed": bool(plan),
         "here": bool(plan),
         "release": found.release,
         "plan": plan,
+        "routes": {"now": routes, "wanted": {}},
         "kept": [] if data else found.stays,
         "drained": drained,
         "cut": cut,

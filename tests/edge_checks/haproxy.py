@@ -24,7 +24,7 @@ from tests.unit import certificates
 
 SITE = "www.example.com"
 CONF = "/usr/local/etc/haproxy"
-EMPTY_FILES = ("away.map", "kept-off.map", "maintenance.map", "maintenance.html", "routes.map", "home.list")
+EMPTY_FILES = ("away.map", "kept-off.map", "maintenance.map", "maintenance.html", "routes.map", "home.list", "placed.map")
 POLL_SECONDS = 0.02
 # Of a line in "show stat".
 SERVER = "2"

@@ -31,7 +31,7 @@ def _living(inside: ThreadPoolExecutor) -> Iterator[Edge]:
         certificate, key = certificates.make([SITE])
         (paths.root / "host.pem").write_text(certificate + key)
         (paths.conf / "upstream-ca.pem").write_text(certificate)
-        for name in ("away.map", "kept-off.map"):
+        for name in ("away.map", "kept-off.map", "placed.map"):
             (paths.conf / name).write_text("")
         (paths.conf / "certs" / f"{SITE}.pem").write_text(certificate + key)
         (paths.conf / "certificates.list").write_text(render("certificates.list.j2", edge_certificate_paths=CERTIFICATES))

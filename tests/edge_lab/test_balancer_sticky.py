@@ -86,7 +86,7 @@ def _living(inside: ThreadPoolExecutor) -> Iterator[Balancer]:
         certificate, key = certificates.make([SITE])
         (paths.root / "host.pem").write_text(certificate + key)
         (paths.conf / "upstream-ca.pem").write_text(certificate)
-        for name in ("away.map", "kept-off.map"):
+        for name in ("away.map", "kept-off.map", "placed.map"):
             (paths.conf / name).write_text("")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(paths.root / "host.pem")

@@ -36,6 +36,8 @@ given = json.loads(r'''<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>''')
 unknown = sorted(key for key in given if key not in OPTIONS and not key.startswith("_ansible_"))
 if unknown:
     end(dict(failed=True, msg="nobody knows " + ", ".join(unknown)))
+if NAME in ("edge_placed", "edge_upstream_info"):
+    given["stack"] = "lb-1"
 place = os.environ["SCRIPTED"]
 host = given["endpoints"][0]["name"] if "endpoints" in OPTIONS else given.get("stack")
 what = given.get("kind") or NAME
@@ -44,8 +46,12 @@ if "names" in OPTIONS:
     host, what = "+".join(given["names"]), given["state"]
 with open(place + "/answers.json") as stream:
     answer = json.load(stream).get(host, {{}}).get(what, {{}})
+told = {{key: "+".join(one["hosts"]) for key, one in given.get("routes", {{}}).items()}}
 with open(place + "/asked", "a") as stream:
-    stream.write(f"{{host}} {{what}}\\n")
+    if "settle" in OPTIONS:
+        stream.write(f"{{host}} told {{json.dumps(told)}}{{' and waits' if given['settle'] else ''}}\\n")
+    elif NAME != "edge_upstream_info":
+        stream.write(f"{{host}} {{what}}\\n")
 # Nobody answers before all of them have been asked, so that it hangs where one waits for the other.
 others = [f"{{place}}/{{other}}.{{what}}" for other in answer.pop("meets", [])]
 with open(f"{{place}}/{{host}}.{{what}}", "w") as stream:
@@ -67,6 +73,8 @@ SCRIPTED = {
     "stack_rollout": ("stack", "release_id", "restart", "kind", "runs_jobs", "jobs_done", "token", "run", "without_lease"),
     "health_gate": ("endpoints", "successes", "deadline_seconds"),
     "edge_upstream": ("names", "state"),
+    "edge_upstream_info": (),
+    "edge_placed": ("stack", "routes", "settle", "token", "run", "without_lease"),
 }
 OLD, NEW = "1.0.0", "1.1.0"
 CHECK = {"url": "https://shop.example/health", "successes": 3, "deadline_seconds": 5.0}

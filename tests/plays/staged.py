@@ -315,6 +315,7 @@ WELL = [
             "versions": [],
             "plan": ["web: start 1 candidate"],
             "changed_live_files": [],
+            "routes": {"now": [], "wanted": {}},
         },
     ),
     rule(
@@ -375,6 +376,7 @@ WELL = [
             "release": NOW["release"],
             "plan": ["remove the network edge.shop"],
             "kept": ["volume shop_data"],
+            "routes": {"now": [], "wanted": {}},
             "drained": 0,
             "cut": 0,
         },

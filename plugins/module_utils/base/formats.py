@@ -228,6 +228,11 @@ EDGE_STACKS = Format(
     silent=True,
     steps={1: _as_it_is},
 )
+PLACED = Format(
+    "routes of stacks at a balancer",
+    f"{_REMOVE}deploy the live release of that stack, which tells it again",
+    f"{_AWAY} and deploy the live release of that stack",
+)
 IDENTITY = Format(
     "claims of hosts",
     "find out which environment owns this host, remove the file, and claim the host again with its playbooks/provision.yml",

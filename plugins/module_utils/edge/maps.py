@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import challenges, maintenance, upstreams
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import challenges, maintenance, placed, upstreams
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 
 # Name -> what it says before anybody has said anything. That of routes is made from those of stacks.
@@ -19,6 +19,7 @@ BEGIN = {
     upstreams.MAP: "",
     upstreams.COPY: "",
     challenges.MAP: "",
+    placed.MAP: "",
 }
 # Of every edge. Who switches one of these takes an edge without it for one that an older version set up.
 _ALWAYS = {maintenance.MAP, upstreams.MAP, challenges.MAP}

@@ -14,7 +14,13 @@ from contextlib import suppress
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket, parse_old_workers
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import parse_clients, parse_load, parse_servers
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import (
+    FRONTENDS,
+    parse_clients,
+    parse_load,
+    parse_servers,
+    stat_rows,
+)
 
 
 class OldWorkers:
@@ -43,6 +49,15 @@ class OldWorkers:
                 if any(one.fqdn == container and one.backend in backends and one.is_admitted for one in servers):
                     # Frontends and servers, without the lines of backends.
                     found += parse_clients(worker.ask("show stat -1 5 -1"))
+        return found
+
+    def clients(self) -> int:
+        """Connections of users, idle ones included."""
+        found = 0
+        for worker in self._workers().values():
+            with suppress(EdgeError, KeyError, ValueError):
+                rows = stat_rows(worker.ask("show stat -1 1 -1"))
+                found += sum(int(row["scur"] or 0) for row in rows if row.get("pxname") in FRONTENDS)
         return found
 
     def _workers(self) -> dict[int, Socket]:

@@ -15,6 +15,8 @@ GOOD_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx")
 # "eresp": the server closed the connection or was silent for too long: HAProxy answered in its place, or broke the answer off.
 # "srv_abrt": of these, those where it broke off, or where it closed the connection because the client had one kept.
 _COUNTERS = ("scur", *GOOD_ANSWERS, "hrsp_5xx", "eresp", "srv_abrt")
+# Where users come in.
+FRONTENDS = ("http", "https")
 # srv_admin_state bits that keep new requests away: maintenance (forced, inherited, name not resolved) and drain. Bit
 # 0x04 only remembers that the file said "disabled".
 _MAINTENANCE = 0x01 | 0x02 | 0x20
@@ -124,4 +126,4 @@ def parse_clients(table: str) -> int:
 def parse_accepted(table: str) -> int:
     """Connections that users have opened since the worker began, in the answer to ``show stat`` for frontends."""
     rows = stat_rows(table)
-    return sum(int(row.get("conn_tot") or 0) for row in rows if row.get("pxname") in ("http", "https"))
+    return sum(int(row.get("conn_tot") or 0) for row in rows if row.get("pxname") in FRONTENDS)

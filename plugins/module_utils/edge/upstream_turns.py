@@ -11,13 +11,14 @@ the next one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.placed import Placed
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server, parse_servers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody, KeptOff
@@ -62,6 +63,8 @@ class Turns:
             others = [other for other, server in hosts.items() if other != name and self._serves(other, server)]
             if not others:
                 return Turn(False, False, f"no other host serves but {name}")
+            if self._is_alone(name, others):
+                return Turn(False, False, f"{name} has a route that no other host has which serves")
             self._notes.mkdir(exist_ok=True)
             self._note(name, playbook)
             KeptOff(self._paths, name).switch("on")
@@ -109,6 +112,11 @@ class Turns:
 
     def _serves(self, name: str, server: Server) -> bool:
         return server.is_admitted and not server.is_down and not self._is_off(name)
+
+    def _is_alone(self, name: str, others: Collection[str]) -> bool:
+        """Whether a route would have nobody without it."""
+        routes = [one for routes in Placed(self._paths).readable().values() for one in routes.values()]
+        return any(name in one.hosts and not one.hosts & {*others} for one in routes)
 
     def _hosts(self) -> Mapping[str, Server]:
         servers = parse_servers(self._socket.ask("show servers state"))

@@ -26,6 +26,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import 
     CERTIFICATES_LIST,
     EdgePaths,
 )
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.placed import Placed
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.state import PROJECT
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import MAP as AWAY_MAP
@@ -125,7 +126,8 @@ class EdgeSetup:
         return changed
 
     def _with_home(self, files: Mapping[str, str]) -> dict[str, str]:
-        return {**files, edge_networks.HOME_LIST: edge_networks.home(self._engine)}
+        placed = Placed(self._paths).files(files.get("haproxy.cfg", ""))
+        return {**files, **placed, edge_networks.HOME_LIST: edge_networks.home(self._engine)}
 
     def _write_home(self, files: Mapping[str, str]) -> None:
         """The network may have been made with the container, which has not started yet."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import DamagedError, NewerFormatError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.spoken import spoken
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import hosted
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Fate, Lineage, Status
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations.jobs import Jobs
@@ -34,6 +35,7 @@ def releases(host: StackHost) -> dict[str, Any]:
             *at_work(host.one_offs, _migration_service(host, lineage.live)),
             *Jobs.of(host.releases, host.one_offs).at_work(),
         ],
+        "routes": hosted.now(host.edge_paths, host.stack),
         "releases": [_release(host, lineage, identity) for identity in retained],
     }
 
@@ -63,8 +65,9 @@ def _release(host: StackHost, lineage: Lineage, identity: str) -> dict[str, Any]
             "missing_images": missing_images(host, manifest),
             "missing_secrets": missing_secrets(host, manifest),
             "problem": _broken(host, manifest),
+            "routes": hosted.wanted(manifest.stack),
         }
     except (DamagedError, NewerFormatError) as exc:
         # It is there and cannot be gone back to, which is another thing than not to be there.
-        nothing = {"created": "", "git_sha": "", "schema": {}, "missing_images": [], "missing_secrets": []}
+        nothing = {"created": "", "git_sha": "", "schema": {}, "missing_images": [], "missing_secrets": [], "routes": {}}
         return found | nothing | {"release": name_in(identity), "problem": str(exc)}

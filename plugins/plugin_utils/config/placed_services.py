@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-APP, BALANCERS = "app", "lb"
+APP = "app"
 
 
 class Placed:
@@ -30,14 +30,8 @@ class Placed:
         meant = [wanted] if wanted in self._every else list(self._groups.get(wanted) or [])
         hosts = [host for host in self._every if host in meant]
         left_out = [host for host in self._every if host not in meant]
-        balancers = list(self._groups.get(BALANCERS) or [])
         if not hosts:
             what = "has no host of the group app" if meant else "is neither a host of the group app nor a group that has one"
             self.problems.append(f'{path}: "{wanted}" {what}; the group app has {", ".join(self._every)}')
-        elif service.get("routes") and left_out and balancers:
-            self.problems.append(
-                f'{path}: "{wanted}" leaves out {", ".join(left_out)}, and {", ".join(balancers)} (balancer) sends requests for '
-                "its routes there as well; take hosts away, or its routes"
-            )
         elif left_out:
             self.hosts[str(service.get("name"))] = hosts

@@ -34,12 +34,15 @@ def plan(
     environment_hosts: Sequence[str] = (),
     at_once: Sequence[int] = (1,),
     backup_hours: float = 0.0,
+    balancers: Sequence[str] = (),
+    deaf: Sequence[str] = (),
 ) -> dict[str, Any]:
     """``config``: the checked configuration. ``facts`` and ``prepared``: host -> what preflight_info and stack_release said.
 
     ``lease``: the report of EnvironmentStatus; ``keepers``: hosts that keep it; ``waits``: seconds that a deploy would wait for
     it. ``migrations``: what supabase_migrations said; ``database``: what the database said when it was asked whose it is.
-    ``environment_hosts``: all of the environment; ``at_once``: sizes of batches.
+    ``environment_hosts``: all of the environment; ``at_once``: sizes of batches. ``balancers``: what
+    these are told, in words; ``deaf``: why they cannot be.
     """
     limits = Limits.of(config["limits"])
     said = database or {}
@@ -51,6 +54,7 @@ def plan(
         # Who could not be reached before is a finding already.
         *(one for host, said in prepared.items() if not facts[host].get("unreachable") for one in _refusals(host, said)),
         *_risks(due),
+        *(Finding(ERROR, "balancers", "", why) for why in deaf),
     ]
     is_refused = any(one.level == ERROR for one in found)
     return {
@@ -64,6 +68,7 @@ def plan(
         "hosts": {host: _host(said) for host, said in prepared.items()},
         "batches": _batches(list(prepared), at_once),
         "migrations": due,
+        "balancers": list(balancers),
         "lease": lease.get("lease"),
     }
 
@@ -168,6 +173,8 @@ def lines(report: Mapping[str, Any], path: str) -> list[str]:
         found += [f"    {name} waits: {why}" for name, why in sorted(due["waiting"].items())]
         found += [f"    {due['also']}"] if due.get("also") else []
         found += [] if due["pending"] or due["waiting"] else ["    unknown" if due["problem"] else "    nothing to do"]
+    if report["balancers"]:
+        found += ["  Balancers ask for routes that not all hosts have:", *(f"    {one}" for one in report["balancers"])]
     for number, batch in enumerate(report["batches"], 1):
         for name in batch:
             host = report["hosts"][name]

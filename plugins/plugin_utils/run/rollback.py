@@ -32,6 +32,8 @@ class Decision:
     cannot_undo: list[str] = field(default_factory=list)
     # What of the database it was judged by; see schema.Evidence.
     ledger: dict[str, str] = field(default_factory=dict)
+    # Host -> the keys of its routes, now, and all routes of the release, see edge/hosted.py.
+    routes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def decide(hosts: Hosts, wanted: str = "", left_out: Hosts = _NONE, ledgers: Hosts = _NONE) -> Decision:
@@ -51,6 +53,7 @@ def decide(hosts: Hosts, wanted: str = "", left_out: Hosts = _NONE, ledgers: Hos
     decision.leaves = sorted({info["live"] for info in hosts.values()} - {decision.id, ""})
     for name, info in sorted(hosts.items()):
         decision.problems += [f"{name}: {problem}" for problem in _obstacles(info, decision.id)]
+    decision.routes = {name: _routes(info, decision.id) for name, info in hosts.items()}
     schema = Schema.of(ledgers, [info["schema"] for info in [*hosts.values(), *left_out.values()] if info["schema"]])
     made_for = _schema_of(hosts, decision.id).get("head", "")
     decision.ledger = schema.evidence.as_dict()
@@ -144,6 +147,12 @@ def _common(hosts: Hosts) -> set[str]:
         for candidate in {info["live"] for info in hosts.values()}
         if candidate and all(candidate == info["live"] or candidate == info["previous"] for info in hosts.values())
     }
+
+
+def _routes(info: Mapping[str, Any], identity: str) -> dict[str, Any]:
+    wanted: Mapping[str, Any] = next((one.get("routes", {}) for one in info["releases"] if one["id"] == identity), {})
+    # Plain ones: Ansible's own, in which hosts' answers come, cannot be copied.
+    return {"now": [*info.get("routes", [])], "wanted": {key: {**one} for key, one in wanted.items()}}
 
 
 def _obstacles(info: Mapping[str, Any], identity: str) -> list[str]:

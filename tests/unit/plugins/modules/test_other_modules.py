@@ -43,7 +43,7 @@ HERE = {
 # tests/backup, tests/supabase and tests/migrations/test_reader.py.
 BESIDE = {
     *("backup_store", "database_backup", "database_restore", "staging_data_export", "staging_data_import"),
-    *("edge_certificate", "edge_certificate_info", "edge_challenges"),
+    *("edge_certificate", "edge_certificate_info", "edge_challenges", "edge_placed"),
     *("log_shipping", "stack_logs"),
     *("ledger_login", "stack_ledger"),
     *("ml_contract", "ml_costs", "ml_mode"),

@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease import lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import live
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import database as declared_database
 from ansible_collections.morpheus.deploy.plugins.modules import (
+    edge_placed,
     engine_config,
     engine_packages,
     ledger_login,
@@ -47,6 +48,7 @@ WRITING: dict[str, dict[str, Any]] = {
     "edge_certificate": {"content": "canary"},
     "edge_challenges": {"names": ["www.example.com"], "thumbprint": "t"},
     "edge_maintenance": {"state": "on"},
+    "edge_placed": {"stack": "shop", "routes": {"*/": {"hosts": ["app-1"]}}},
     "edge_upgrade": {"image": "haproxy:3.1"},
     "engine_packages": {},
     "stack_flags": {"stack": "shop", "content": "e30=", "by": "alice", "why": "a try"},
@@ -74,6 +76,8 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificate.EdgeCertificate, "serve", begin)
     monkeypatch.setattr(maintenance.Maintenance, "look", begin)
     monkeypatch.setattr(maintenance.Maintenance, "switch", begin)
+    monkeypatch.setattr(edge_placed, "tell", begin)
+    monkeypatch.setattr(edge_placed.Placed, "differs", begin)
     monkeypatch.setattr(live, "switch", begin)
     monkeypatch.setattr(postgres_login, "psycopg2", SimpleNamespace())
     monkeypatch.setattr(postgres_login, "open_login", begin)

@@ -158,3 +158,12 @@ def test_a_turn_that_was_ended_is_none_that_lets_a_host_in(balancer: Balancer) -
     turns(balancer).over("app-1")
     assert turns(balancer).end("app-1", 30) == Turn(False, True)
     assert off(balancer) == ["app-1"]
+
+
+def test_a_host_that_alone_has_a_route_is_not_kept_off_for_its_turn(balancer: Balancer) -> None:
+    """Its users would be sent there all the same, while its edge is replaced."""
+    record = balancer.root / "placed" / "shop.json"
+    record.parent.mkdir()
+    record.write_text('{"routes": {"shop/a/": {"hosts": ["app-2"]}, "shop/": {"hosts": ["app-1", "app-2"]}}}')
+    assert turns(balancer).begin("app-2", 1) == Turn(False, False, "app-2 has a route that no other host has which serves")
+    assert turns(balancer).begin("app-1", 1).done
