@@ -160,10 +160,13 @@ class Placed:
         return found
 
     def files(self, config: str) -> dict[str, str]:
-        """Those files beside a new haproxy.cfg (its text), where there are any or it reads them. Raises DamagedError."""
+        """Those files beside a new haproxy.cfg (its text). Raises DamagedError."""
         upstreams = Upstreams(config)
-        found = upstreams.files(self.told() if upstreams.knows else {})
-        return {name: text for name, text in found.items() if upstreams.knows or (self._paths.conf / name).exists()}
+        if not upstreams.knows:
+            return {name: "" for name in (MAP, CONFIG) if (self._paths.conf / name).exists()}
+        stacks = {**self.told(), **self._lost()}
+        self._require_whole(stacks)
+        return upstreams.files(stacks)
 
     def problems(self) -> list[str]:
         """In words, each with what mends it."""
@@ -224,7 +227,7 @@ class Placed:
 
     def _require_whole(self, stacks: Mapping[str, Routes]) -> None:
         """The map says whose each route is: so a record that was lost is noticed, before what it said is."""
-        values = [line.split()[1].split("|") for line in self._text(MAP).splitlines() if len(line.split()) == 2]
+        values = [value.split("|") for _, value in self._entries()]
         named = {name for value in values if len(value) > 1 for name in value[1].split(",")}
         for name in sorted(named - {*stacks}):
             raise EdgeError(
@@ -240,7 +243,32 @@ class Placed:
             clock.sleep(POLL_SECONDS)
 
     def _others(self, stack: str) -> dict[str, dict[str, Route]]:
-        return {name: self._read(name) for name in self._stacks() if name != stack}
+        others = {name: self._read(name) for name in self._stacks() if name != stack}
+        return {**others, **{name: routes for name, routes in self._lost().items() if name != stack}}
+
+    def _lost(self) -> dict[str, dict[str, Route]]:
+        """Of stacks whose record was lost, what the map and its backends still say: nobody else's run changes it."""
+        hosts, name = {ALL: set(self.upstreams.names)}, ""
+        for line in self._text(CONFIG).splitlines():
+            words = line.split()
+            if words[:1] == ["backend"]:
+                name = words[1]
+            elif words[:1] == ["server"]:
+                hosts.setdefault(name, set()).add(words[1])
+        found, unknown = dict[str, dict[str, Route]](), set[str]()
+        for key, value in self._entries():
+            backend, _, rest = value.partition("|")
+            stacks, _, guarded = rest.partition("|")
+            for stack in filter(None, stacks.split(",")):
+                if backend not in hosts:
+                    unknown.add(stack)
+                elif not self._record(stack).exists():
+                    found.setdefault(stack, {})[key] = Route(frozenset(hosts[backend]), guarded == GUARDED)
+        return {stack: routes for stack, routes in found.items() if stack not in unknown}
+
+    def _entries(self) -> list[tuple[str, str]]:
+        """Of the map, as far as it is whole."""
+        return [(words[0], words[1]) for line in self._text(MAP).splitlines() if len(words := line.split()) == 2]
 
     def _stacks(self) -> list[str]:
         return sorted(path.stem for path in (self._paths.root / RECORDS).glob("*.json"))

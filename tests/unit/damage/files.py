@@ -31,13 +31,16 @@ FILES = [
     "edge/conf/kept-off.map",
     "edge/conf/maintenance.html",
     "edge/conf/maintenance.map",
+    "edge/conf/placed.map",
     "edge/conf/routes.d/shop.map",
     "edge/conf/routes.map",
+    "edge/conf/stacks/_placed.cfg",
     "edge/conf/stacks/shop.cfg",
     "edge/conf/stacks/shop.users.cfg",
     "edge/conf/upstream-ca.pem",
     "edge/edge.json",
     "edge/files.lock",
+    "edge/placed/shop.json",
     "edge/stand-in.json",
     "edge/turns/app-2",
     "edge/upgrade.lock",
@@ -121,7 +124,7 @@ _NUMBERED = (
 NUMBERED = {**dict.fromkeys(_NUMBERED, "format"), "override.json": "x-morpheus.deploy.format"}
 COMMENTED = (
     *("haproxy.cfg", "shop.cfg", "shop.users.cfg", "shop.map", "routes.map", "maintenance.map", "certificates.list"),
-    *("away.map", "kept-off.map"),
+    *("away.map", "kept-off.map", "placed.map", "_placed.cfg"),
 )
 # What a mend may be told by: each of these is done by ``mend``.
 MENDS = (
@@ -228,6 +231,8 @@ KEEP_AWAY = "provision --tags egress"
 # Asked of locks and fences alone, because it writes, and mends what else is damaged.
 COMES_IN, COMES_LATE = "a run comes in", "a run comes in that has lost its lease"
 WHOM = "whom the balancer keeps off"
+# With which of them have a route that others do not.
+WHO_HAS = "whom the balancer asks"
 # Where a file lies -> what else reads or writes it.
 ALSO: dict[str, dict[str, Callable[[PreparedHost], Answer]]] = {
     "backup/drills.jsonl": {"a drill ends": PreparedHost.drilled},
@@ -235,7 +240,10 @@ ALSO: dict[str, dict[str, Callable[[PreparedHost], Answer]]] = {
     "edge/conf/away.map": {WHOM: PreparedHost.kept_off},
     "edge/conf/challenges.map": {WHOM: PreparedHost.kept_off},
     "edge/conf/kept-off.map": {WHOM: PreparedHost.kept_off},
+    "edge/conf/placed.map": {WHO_HAS: PreparedHost.kept_off},
+    "edge/conf/stacks/_placed.cfg": {WHO_HAS: PreparedHost.kept_off},
     "edge/files.lock": {"a rollout changes the edge": PreparedHost.writes_edge},
+    "edge/placed/shop.json": {WHO_HAS: PreparedHost.kept_off},
     "edge/stand-in.json": {"an edge upgrade begins": PreparedHost.stands_in},
     "edge/turns/app-2": {WHOM: PreparedHost.kept_off},
     "edge/upgrade.lock": {"an edge upgrade begins": PreparedHost.upgrades_edge},
@@ -474,7 +482,7 @@ def _names(text: str, path: Path, *more: str) -> bool:
 
 
 def _sentences(answer: Answer) -> list[str]:
-    found = [*answer.get("warnings", []), *answer.get("drift", [])]
+    found = [*answer.get("warnings", []), *answer.get("drift", []), *answer.get("problems", [])]
     found += answer["msg"].splitlines() if answer.get("failed") else []
     return found + [one["problem"] for one in answer.get("releases", []) if one["problem"]]
 

@@ -58,6 +58,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.release.release im
 from ansible_collections.morpheus.deploy.plugins.modules import (
     edge_config,
     edge_maintenance,
+    edge_placed,
     edge_upstream,
     edge_upstream_info,
     host_baseline,
@@ -123,13 +124,14 @@ REACHED = {"app-1": "10.0.0.5", "app-2": "10.0.0.6"}
 # As what an ACME authority issues: a certificate, and its key.
 _IN_PEM = ("CERTIFICATE", "PRIVATE KEY")
 # One that is a balancer, too, and answers challenges.
-MAPS = ("maintenance.map", "challenges.map", "away.map", "kept-off.map")
+MAPS = ("maintenance.map", "challenges.map", "away.map", "kept-off.map", "placed.map")
 EDGE = {
     "config": "# morpheus.deploy format 2\nfrontend https\n  bind :8443 ssl crt-list /usr/local/etc/haproxy/certificates.list\n"
     "frontend metrics\n  http-request return status 404 unless { dst -f /usr/local/etc/haproxy/home.list }\n"
     "  http-request return status 503 file /usr/local/etc/haproxy/maintenance.html if { always_false }\n"
     "defaults upstreams\n  default-server ssl verify required ca-file /usr/local/etc/haproxy/upstream-ca.pem\n"
-    + "".join(f"  acl {name} str(state),map(/usr/local/etc/haproxy/{name}) -m str on\n" for name in MAPS),
+    "backend upstreams from upstreams\n  server app-1 10.0.0.5:443\n  server app-2 10.0.0.6:443\n"
+    "frontend maps\n" + "".join(f"  acl {name} str(state),map(/usr/local/etc/haproxy/{name}) -m str on\n" for name in MAPS),
     "files": {
         "certificates.list": "/usr/local/etc/haproxy/certs/site.pem\n",
         "maintenance.html": "<h1>Back soon</h1>\n",
@@ -158,6 +160,8 @@ LOGS = {"target": "syslog", "environment": "staging", "host": "app-1", "address"
 LOGS["ca"] = certificates.make([], authority=True)[0]
 # A host of the balancer that is kept off for a turn.
 AWAY = "app-2"
+# A route that only one of them has.
+PLACED = {"*/reports/": {"hosts": ["app-1"], "guarded": False}}
 NO_MOUNTS: Mapping[str, Path] = {}
 DRILL = {"at": "2026-11-27T03:00:00Z", "name": "20261127t020000z"}
 
@@ -395,7 +399,11 @@ class PreparedHost:
     def deploy(self, release: Mapping[str, Any] = NEWS) -> list[Answer]:
         """What deploy.yml does on a host; the rollout is left out where nothing is pending."""
         prepared = self.release(release)
-        return [prepared, *([self.rollout(prepared["id"])] if prepared.get("pending") else [])]
+        return [prepared, *([self.rollout(prepared["id"])] if prepared.get("pending") else []), self.tells_balancer()]
+
+    def tells_balancer(self) -> Answer:
+        """As a deploy does, and a rollback."""
+        return self.run(edge_placed, stack="shop", routes=PLACED, without_lease=True)
 
     def release(self, release: Mapping[str, Any] = NEWS, *, check: bool = False, session: str = "canary") -> Answer:
         return self.run(
@@ -756,7 +764,7 @@ def prepared_host() -> Iterator[PreparedHost]:
         # All that a host has is nothing to walk here.
         patch.setattr(baseline, "now", lambda root: {})
         patch.setattr(readiness, "versions", lambda engine: {"engine": "26.1.5"})
-        for module in (edge_config, edge_maintenance, edge_upstream, edge_upstream_info):
+        for module in (edge_config, edge_maintenance, edge_placed, edge_upstream, edge_upstream_info):
             patch.setattr(module, "EDGE_ROOT", host.root / "edge")
         # With IPv6, and with the unit that loads the rules at boot.
         patch.setattr(EgressFilter.__init__, "__defaults__", (host.root / "egress", host.kernel, host.root, host.root))

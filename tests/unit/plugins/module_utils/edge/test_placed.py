@@ -119,11 +119,31 @@ def test_what_was_lost_is_said_and_told_again(balancer: Balancer, name: str) -> 
     assert balancer.problems() == []
 
 
-def test_a_record_that_was_lost_stops_other_stacks_and_not_its_own(balancer: Balancer) -> None:
+def test_a_record_that_was_lost_changes_nothing_until_its_stack_is_deployed(balancer: Balancer) -> None:
+    routes = {"*/": Route(SECOND, guarded=True), "shop/": Route(SECOND)}
+    balancer.say()
+    balancer.say("gateway", routes)
+    before = (balancer.conf / MAP).read_text(), (balancer.conf / CONFIG).read_text()
+    for stack in ("shop", "gateway"):
+        (balancer.edge.root / "placed" / f"{stack}.json").unlink()
+    assert "gateway.json is missing" in balancer.problems()[0]
+    # Neither by provisioning nor by a deploy of another stack.
+    assert tuple(balancer.files(CFG).values()) == before
+    assert balancer.say("third", {"third/": Route(SECOND)})
+    assert balancer.say()
+    assert balancer.say("gateway", routes)
+    assert balancer.say("third", {})
+    assert ((balancer.conf / MAP).read_text(), (balancer.conf / CONFIG).read_text()) == before
+    assert balancer.problems() == []
+
+
+def test_a_record_that_was_lost_with_what_it_said_stops_other_stacks_and_not_its_own(balancer: Balancer) -> None:
     balancer.say()
     (balancer.edge.root / "placed" / "shop.json").unlink()
-    with pytest.raises(EdgeError, match=r"shop\.json is missing, so nobody can tell"):
-        balancer.say("gateway", {"*/": Route(SECOND)})
+    (balancer.conf / CONFIG).write_text("")
+    for other in (lambda: balancer.say("gateway", {"*/": Route(SECOND)}), lambda: balancer.files(CFG)):
+        with pytest.raises(EdgeError, match=r"shop\.json is missing, so nobody can tell"):
+            other()
     assert "shop.json is missing" in balancer.problems()[0]
     assert balancer.say()
     assert balancer.say("gateway", {"*/": Route(SECOND)})
