@@ -18,10 +18,19 @@ _GUARDS = ('"allow":', '"basic_auth":')
 
 
 def now(paths: EdgePaths, stack: str) -> list[str]:
-    """Keys of the routes that a stack has on this host, by the file, which is written before HAProxy is told. None without it."""
+    """Keys of the routes that a stack has on this host, by the files, which are written before HAProxy is told: what one of them
+    has lost the other says.
+    """
+    own = [key for key, _ in _entries(paths, map_file(stack))]
+    of_all = [key for key, leads in _entries(paths, "routes.map") if leads.startswith(f"{stack}.")]
+    return sorted({*own, *of_all})
+
+
+def _entries(paths: EdgePaths, name: str) -> list[tuple[str, str]]:
+    """Without lines that are not whole."""
     with suppress(FileNotFoundError, DamagedError):
-        lines = EDGE_STACKS.text(paths.conf / map_file(stack), "replace").splitlines()
-        return sorted({line.split()[0] for line in lines if len(line.split()) == 2 and not line.startswith("#")})
+        lines = EDGE_STACKS.text(paths.conf / name, "replace").splitlines()
+        return [(words[0], words[1]) for line in lines if len(words := line.split()) == 2 and words[0] != "#"]
     return []
 
 

@@ -38,3 +38,5 @@ def test_what_is_routed_now(tmp_path: Path) -> None:
         '# morpheus.deploy format 2\n*/ops/ shop.admin|{"a":1}\nshop/ shop.web\ntorn\n'
     )
     assert hosted.now(paths, "shop") == ["*/ops/", "shop/"]
+    (paths.conf / "routes.map").write_text('*/ops/ shop.admin|{"a":1}\nshop/new/ shop.web\ngateway/ shop-2.web\n')
+    assert hosted.now(paths, "shop") == ["*/ops/", "shop/", "shop/new/"]

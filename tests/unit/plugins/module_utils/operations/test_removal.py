@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, FencedError
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.one_offs import OneOff
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import Fence
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
@@ -63,6 +64,7 @@ class StackHost:
         self.kept: list[str] = []
         self.hold: list[int] = []
         self.the_edge = Edge(self.simulated)
+        self.edge_paths = EdgePaths(root.parent / "no edge")
 
     def edge(self, target: None) -> Edge:
         return self.the_edge
