@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -148,14 +149,15 @@ class EdgeConfiguration:
             with suppress(EdgeError, OSError):
                 path.unlink(missing_ok=True)
                 known = addresses.of_names(Socket(str(self.paths.socket)).ask("show servers state"))
-                texts = [one.read_text() for one in self.paths.conf.rglob("*.cfg") if not holds_users(one.name)]
+                texts = [one.read_text(errors="replace") for one in self.paths.conf.rglob("*.cfg") if not holds_users(one.name)]
                 # "x": HAProxy's own user may write in this directory, and must not choose what is written to.
                 with path.open("x") as stream:
+                    os.fchmod(stream.fileno(), 0o644)
                     stream.write(addresses.server_state(known, texts))
-                path.chmod(0o644)
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _read(self, name: str) -> str | None:
         try:

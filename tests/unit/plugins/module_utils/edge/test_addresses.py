@@ -26,7 +26,7 @@ def test_a_server_has_its_address_wherever_it_stands_in_the_new_configuration() 
     assert addresses.server_state(addresses.of_names(TABLE), [text]).splitlines() == [
         "1",
         *(
-            f"0 shop.backend{purpose} 0 s2 172.18.0.3 2 0 0 0 0 0 0 1 6 0 0 0 shop-api-1 9000 -"
+            f"0 shop.backend{purpose} 0 s2 172.18.0.3 2 0 0 0 0 1 0 1 6 0 0 0 shop-api-1 9000 -"
             for purpose in ("", ".tunnels", ".any")
         ),
     ]
@@ -36,5 +36,5 @@ def test_a_balancers_hosts_have_theirs_and_what_is_an_address_needs_none() -> No
     text = "defaults upstreams\n    default-server ssl\n\nbackend upstreams from upstreams\n    server app1 app1.example:443\n"
     text += "    server app2 10.0.0.8:443\n"
     assert addresses.server_state({"app1.example": "10.0.0.7"}, [text]) == (
-        "1\n0 upstreams 0 app1 10.0.0.7 2 0 0 0 0 0 0 1 6 0 0 0 app1.example 443 -\n"
+        "1\n0 upstreams 0 app1 10.0.0.7 2 0 0 0 0 1 0 1 6 0 0 0 app1.example 443 -\n"
     )
