@@ -17,8 +17,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import
 _BACKEND = re.compile(r"backend (\S+)")
 _SERVER = re.compile(r"\s+server (\S+) ([^\s:]+):(\d+)\b")
 # HAProxy's own format of what it reads at its start (management guide, "show servers state"). Nothing but name, address and port
-# is said: up, with no weight of its own (0 is no configured one, so that of the configuration stays), and checked. The status of its
-# check is 1, that of one that has not ended yet: with 0 HAProxy would take no result of a check for the life of the worker.
+# is said: up, with no weight of its own (0 is no configured one, so that of the configuration stays), and checked. The status of
+# its check is 1, of one that has not ended yet: with 0 HAProxy takes no result of a check for the life of the worker.
 _VERSION = "1"
 _LINE = "0 {backend} 0 {server} {address} 2 0 0 0 0 1 0 1 6 0 0 0 {name} {port} -"
 
