@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import addresses
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 
@@ -124,3 +125,18 @@ def test_a_user_goes_on_to_the_host_that_serves_him_until_that_is_down(balancer:
     balancer.hosts["app-2"].is_well = False
     balancer.await_up({"app-1"})
     assert {balancer.ask(cookie_of("app-2")) for _ in range(6)} == {"app-1"}
+
+
+def test_checks_go_on_in_a_worker_that_was_told_the_addresses(balancer: Balancer) -> None:
+    balancer.await_up(set(NAMES))
+    text = (balancer.paths.conf / "haproxy.cfg").read_text()
+    # These hosts have no names, so none is told.
+    said = addresses.server_state({"127.0.0.1": "127.0.0.1"}, [text]).replace(" 0 0 0 127.0.0.1 ", " 0 0 0 - ")
+    assert "0 upstreams 0 app-2 127.0.0.1 2 " in said
+    balancer.paths.addresses.write_text(said)
+    assert Socket(str(balancer.paths.master)).ask("reload").startswith("Success=1")
+    balancer.paths.addresses.unlink()
+    balancer.hosts["app-2"].is_well = False
+    balancer.await_up({"app-1"})
+    balancer.hosts["app-2"].is_well = True
+    balancer.await_up(set(NAMES))

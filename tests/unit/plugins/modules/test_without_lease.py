@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge import certificate, maintenance
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge import certificate, maintenance, placed
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import leased
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import live
@@ -77,7 +77,7 @@ def _nothing_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance.Maintenance, "look", begin)
     monkeypatch.setattr(maintenance.Maintenance, "switch", begin)
     monkeypatch.setattr(edge_placed, "tell", begin)
-    monkeypatch.setattr(edge_placed.Placed, "differs", begin)
+    monkeypatch.setattr(placed.Placed, "differs", begin)
     monkeypatch.setattr(live, "switch", begin)
     monkeypatch.setattr(postgres_login, "psycopg2", SimpleNamespace())
     monkeypatch.setattr(postgres_login, "open_login", begin)
