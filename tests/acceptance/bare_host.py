@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 
 from sandbox.world import MOLECULE_DOMAIN, MOLECULE_HOST
 
@@ -46,7 +46,7 @@ def served() -> str:
         answer = connection.getresponse()
         body = answer.read()
         return str(json.loads(body)["version"]) if answer.status == 200 else ""
-    except OSError:
+    except (OSError, HTTPException):
         return ""
     finally:
         connection.close()

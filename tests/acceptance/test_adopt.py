@@ -7,14 +7,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
-from sandbox.world import MOLECULE_DOMAIN, MOLECULE_HOST
+from sandbox.world import MOLECULE_DOMAIN
+from tests.acceptance.bare_host import HOST, served
 from tests.acceptance.world import ROOT, eventually, made_anew, on
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.meanwhile import meanwhile
@@ -23,8 +23,6 @@ from tests.newcomer import Newcomer, commands, install, new_environment
 # Not beside molecule, whose host it is.
 pytestmark = [pytest.mark.lane("rest"), pytest.mark.deep]
 
-HOST = MOLECULE_HOST.name
-[HTTP] = [published for published, port in MOLECULE_HOST.edge_ports if port == 80]
 # The network of the sandbox: what the person's engine has in daemon.json, and what their inventory says.
 DAEMON = {"registry-mirrors": ["http://registry.sandbox:5000"], "dns": ["172.17.0.1"]}
 SANDBOX = yaml.safe_dump(
@@ -179,20 +177,6 @@ def shop(host: None, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     project = Project(str(yaml.safe_load((inventory / "stack.yml").read_text())["stack"]["name"]))
     project.start()
     return Shop(newcomer, project, inventory)
-
-
-def served() -> str:
-    """The release of which a user of the site gets an answer; empty when nobody answers."""
-    connection = HTTPConnection("127.0.0.1", HTTP, timeout=10)
-    try:
-        connection.request("GET", "/healthz", headers={"Host": MOLECULE_DOMAIN})
-        answer = connection.getresponse()
-        body = answer.read()
-        return str(json.loads(body)["version"]) if answer.status == 200 else ""
-    except (OSError, HTTPException):
-        return ""
-    finally:
-        connection.close()
 
 
 @dataclass

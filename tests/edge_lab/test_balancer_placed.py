@@ -7,69 +7,40 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler
-from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import SystemClock
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.placed import Placed, Route
-from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
 
-from tests.edge_lab.application import Application
-from tests.edge_lab.haproxy import Haproxy, host_of_an_edge, root_file_system
+from tests.edge_lab import balanced
+from tests.edge_lab.balanced import NAMES, Balanced
 from tests.edge_lab.namespace import in_a_thread
-from tests.templates.test_edge_templates import render
-from tests.unit import certificates
 
 SITE = "shop.example"
-NAMES = ("app-1", "app-2")
-SECONDS = 30.0
 HOME, REPORTS, OPEN = f"{SITE}/", f"{SITE}/reports/", f"{SITE}/reports/open/"
 
 
-class Host(Application):
-    """Has routes, by their keys, and answers with its name, or 404 like an edge. ``is_well``: what its health says."""
+class Host(balanced.Host):
+    """Has routes, by their keys; what has none it answers with 404, like an edge."""
 
     def __init__(self, name: str, context: ssl.SSLContext) -> None:
-        self.name, self.is_well, self.routes = name, True, {HOME}
-        super().__init__(("127.0.0.1", 0), Answers)
-        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.routes = {HOME}
+        super().__init__(name, context)
+
+    def status(self, path: str) -> int:
+        if path == "/healthz":
+            return 200 if self.is_well else 503
+        found = reached({key: key for key in self.routes}, f"{SITE}{path.rstrip('/')}/")
+        # Below "/reports" nobody but its own service knows anything.
+        return 404 if not found or (path.startswith("/reports") and found == HOME) else 200
 
 
-class Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Host
-
-    def do_GET(self) -> None:
-        body = self.server.name.encode()
-        if self.path == "/healthz":
-            status = 200 if self.server.is_well else 503
-        else:
-            found = reached({key: key for key in self.server.routes}, f"{SITE}{self.path.rstrip('/')}/")
-            # Below "/reports" nobody but its own service knows anything.
-            status = 404 if not found or (self.path.startswith("/reports") and found == HOME) else 200
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing."""
-
-
-@dataclass
-class Balancer:
-    paths: EdgePaths
-    hosts: dict[str, Host]
-    haproxy: Haproxy
-    inside: ThreadPoolExecutor
-
+class Balancer(Balanced[Host]):
     def tell(self, *, settle: bool = False, **routes: tuple[str, ...]) -> bool:
         """``routes``: by the name of a constant here, the hosts that have it."""
         known = {"home": HOME, "reports": REPORTS, "open": OPEN}
@@ -86,40 +57,11 @@ class Balancer:
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
 
-    def await_up(self, wanted: set[str]) -> None:
-        deadline = time.monotonic() + SECONDS
-        while self._up() != wanted:
-            assert time.monotonic() < deadline, f"up are {self._up()}"
-            time.sleep(0.02)
-
-    def _up(self) -> set[str]:
-        rows = [line.split(",") for line in Socket(str(self.paths.socket)).ask("show stat").splitlines()]
-        return {row[1] for row in rows if row[0] == "upstreams" and row[1] in NAMES and row[17].startswith("UP")}
-
 
 @contextmanager
 def _living(inside: ThreadPoolExecutor) -> Iterator[Balancer]:
-    with ExitStack() as stack:
-        paths = stack.enter_context(host_of_an_edge())
-        certificate, key = certificates.make([SITE])
-        (paths.root / "host.pem").write_text(certificate + key)
-        (paths.conf / "upstream-ca.pem").write_text(certificate)
-        for name in ("away.map", "kept-off.map", "placed.map"):
-            (paths.conf / name).write_text("")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(paths.root / "host.pem")
-        hosts = {name: Host(name, context) for name in NAMES}
-        for host in hosts.values():
-            stack.callback(host.server_close)
-            threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-            stack.callback(host.shutdown)
-        upstreams = [{"name": name, "address": "127.0.0.1", "port": host.server_address[1]} for name, host in hosts.items()]
-        options = {"edge_upstreams": upstreams, "edge_upstream_name": SITE, "edge_upstream_check_path": "/healthz"}
-        (paths.conf / "haproxy.cfg").write_text(render("haproxy.cfg.j2", **options))
-        haproxy = Haproxy(root_file_system(), paths)
-        haproxy.start()
-        stack.callback(haproxy.kill)
-        yield Balancer(paths, hosts, haproxy, inside)
+    with balanced.balanced(Host, SITE, edge_upstream_check_path="/healthz") as found:
+        yield Balancer(*found, inside)
 
 
 @pytest.fixture
