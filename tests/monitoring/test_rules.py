@@ -57,9 +57,16 @@ def step(until: int) -> int:
 
 def promtool(directory: Path, watched: Watched, wanted: list[dict[str, Any]]) -> str:
     """What it has to complain of."""
-    (directory / "rules.yml").write_text(yaml.safe_dump(rules.rules(watched), sort_keys=False))
+    written = rules.rules(watched)
+    (directory / "rules.yml").write_text(yaml.safe_dump(written, sort_keys=False))
     until = max(int(one["alert_rule_test"][0]["eval_time"].rstrip("m")) for one in wanted)
-    document = {"rule_files": ["rules.yml"], "evaluation_interval": f"{step(until)}m", "tests": wanted}
+    document = {
+        "rule_files": ["rules.yml"],
+        # In no order otherwise: an alert that is asked before what it looks at is recorded sees what is a step old, or nothing.
+        "group_eval_order": [group["name"] for group in written["groups"]],
+        "evaluation_interval": f"{step(until)}m",
+        "tests": wanted,
+    }
     (directory / "tests.yml").write_text(yaml.safe_dump(document, sort_keys=False))
     found = programs.run("promtool", "test", "rules", directory / "tests.yml")
     return "" if found.returncode == 0 else found.stdout + found.stderr

@@ -89,6 +89,7 @@ NOTED = (
     "token",
     "run",
     "adopts",
+    "data",
     "ports",
     "ports_from",
     "hosts",

@@ -101,14 +101,14 @@ def test_without_its_backup_nothing_is_migrated_or_switched(runs: Runs) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        (
+        pytest.param(
             "restores unconfirmed",
             "What is lost stands above. If that is meant, type -e restore_confirm=staging with the same command.",
+            marks=pytest.mark.deep,
         ),
         ("restores production", "restore_confirm: production is not this environment. What is lost stands above."),
     ],
 )
-@pytest.mark.deep
 def test_what_a_restore_would_lose_is_said_and_nothing_is_lost_without_a_confirmation(runs: Runs, name: str, said: str) -> None:
     done = runs[name]
     assert (done.code, done.files["staging/verdict.json"]["verdict"]) == (2, "refused")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.plays.played import LOCAL, play
 from tests.unit.damage.engine_role import METRICS_TASKS, refusal_of_a_directory
@@ -22,6 +23,21 @@ METRICS = """
   gather_facts: false
   tasks:
     - ansible.builtin.include_tasks: metrics.yml
+"""
+RESTARTS = """#!/usr/bin/python
+import json, os, sys, time
+
+given = json.loads(r'''<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>''')
+alone = True
+own = given["directory"] + "/" + given["host"]
+open(own, "w").close()
+# Long enough for another host to come, were it let.
+until = time.monotonic() + 0.5
+while alone and time.monotonic() < until:
+    alone = os.listdir(given["directory"]) == [given["host"]]
+    time.sleep(0.01)
+os.unlink(own)
+print(json.dumps(dict(changed=False, failed=not alone, msg="" if alone else "two engines are away at once")))
 """
 GOES_ON = "See what a changed configuration asks of an engine that runs"
 REFUSED = (
@@ -72,3 +88,18 @@ def test_a_directory_in_the_place_of_the_metrics_program_is_refused_before_anyth
     run = play(tmp_path, "play.yml", hosts={"app-1": LOCAL})
     assert refusal_of_a_directory(str(program)) in run.stdout
     assert [*here.rglob("*")] == [program]
+
+
+def test_no_two_hosts_change_the_configuration_of_their_engines_at_once(tmp_path: Path) -> None:
+    """The role's own task, asking another module."""
+    tasks = yaml.safe_load((METRICS_TASKS.parent / "configure.yml").read_text())
+    task = next(one for one in tasks if "morpheus.deploy.engine_config" in one)
+    del task["morpheus.deploy.engine_config"]
+    here = tmp_path / "away"
+    here.mkdir()
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "restarts.py").write_text(RESTARTS)
+    task["restarts"] = {"directory": str(here), "host": "{{ inventory_hostname }}"}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "app", "gather_facts": False, "tasks": [task]}]))
+    run = play(tmp_path, "play.yml", hosts={f"app-{number}": LOCAL for number in (1, 2, 3)})
+    assert run.returncode == 0, run.stdout

@@ -66,7 +66,6 @@ def test_a_contract_that_is_kept_is_remembered(runs: Runs) -> None:
     assert [one["module"] for one in done.asked].count("ml_contract") == 2
 
 
-@pytest.mark.deep
 def test_one_that_is_broken_is_named_and_nothing_is_remembered(runs: Runs) -> None:
     done = runs["broken"].result()
     assert done.code == 2, done.output

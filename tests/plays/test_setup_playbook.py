@@ -101,8 +101,9 @@ def test_without_seeds_it_says_why_and_is_served(runs: Runs) -> None:
     assert "supabase_seeds" not in modules(done)
 
 
-@pytest.mark.parametrize("name", ["sets up where seeds must say so", "seeds where seeds must say so"])
-@pytest.mark.deep
+@pytest.mark.parametrize(
+    "name", [pytest.param("sets up where seeds must say so", marks=pytest.mark.deep), "seeds where seeds must say so"]
+)
 def test_where_a_file_must_say_that_it_is_meant_nothing_is_asked_before_it_does(runs: Runs, name: str) -> None:
     done = runs[name].result()
     assert verdict(done) == ("refused", 2)

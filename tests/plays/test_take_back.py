@@ -192,7 +192,6 @@ def test_a_host_that_cannot_be_taken_back_stops_no_other(deploy: Deploy) -> None
 KEPT_OFF = json.dumps({"lease_taken": {"token": 0, "run": "", "kept_off": ["app-2", "app-9"]}})
 
 
-@pytest.mark.deep
 def test_a_host_that_the_balancer_kept_off_serves_again_once_it_has_the_release_of_the_others(deploy: Deploy) -> None:
     ended = deploy("-e", KEPT_OFF, app_1=[rolled()], app_2=[rolled()], balancers={"lb-1": {}})
     assert ended.status == 0, ended.screen
