@@ -12,10 +12,12 @@ PIP := python -m pip install $(PIP_OPTIONS)
 # In a venv that has none of its own.
 PIP_IN = $(BIN)/python -m pip --python $(1)/bin/python install $(PIP_OPTIONS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What is not written is compiled again by each of some thousand processes.
+unexport PYTHONDONTWRITEBYTECODE
 # One at a time: targets that install packages run side by side, and beside the sandbox's own.
 APT := flock --timeout 900 /run/lock/morpheus-deploy.apt apt-get
 # Of which CI leaves something out: make migrations-deep.
-ROOMS := supabase monitoring migrations backup ml-gateway workflows
+ROOMS := supabase monitoring migrations backup ml-gateway workflows flags
 DEV_COMPOSE := docker compose --env-file stacks/morpheus/development/compose.env
 PRODUCTION_HOSTS := production-app-1,production-app-2,production-lb-1
 
@@ -180,7 +182,7 @@ $(VENV)/flags/.stamp: $(VENV)/.stamp
 
 .PHONY: flags
 flags: $(VENV)/flags/.stamp ## Switch the example's feature flags under load
-	$(VENV)/flags/bin/python -m pytest tests/flags
+	$(VENV)/flags/bin/python -m pytest $(MARK) tests/flags
 
 MONITORING := .cache/monitoring
 MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter \
@@ -372,7 +374,7 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 # None of these needs the sandbox. Each line is one after the other, and "logs" and "monitoring" want what "ml-gateway" installs.
 # Two lines and not four: what waits for something asks for it until it is there, also while it gets little of a processor. Last in
 # the longer line stands what uses two processors by itself.
-CODE := lint lab unit workflows
+CODE := workflows lint lab unit
 SERVERS := migrations migration-tools backup supabase ml-gateway logs flags monitoring
 
 .PHONY: test

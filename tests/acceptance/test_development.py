@@ -107,6 +107,7 @@ def developer(tmp_path: Path) -> Iterator[Developer]:
         person.types("make", "dev-down")
 
 
+@pytest.mark.deep
 def test_the_example_is_developed_on_one_machine_with_docker_alone(developer: Developer) -> None:
     said = developer.types("make", "dev")
     assert f"http://127.0.0.1:{developer.port} serves services/ as it is" in said

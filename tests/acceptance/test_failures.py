@@ -46,6 +46,7 @@ def test_a_release_whose_image_does_not_exist_is_refused(production: Environment
     assert production.verdict()["verdict"] == "refused"
 
 
+@pytest.mark.deep
 def test_an_edge_configuration_that_haproxy_rejects_changes_nothing(staging: Environment) -> None:
     before = staging.everything()
     with staging.load() as load:

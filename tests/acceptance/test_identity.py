@@ -158,6 +158,7 @@ def test_a_host_that_was_moved_from_staging_to_production_is_refused(inventories
 
 @pytest.mark.lane("staging")
 @pytest.mark.parametrize("playbook", cases(("deploy.yml", "rollback.yml", "playbooks/provision.yml"), each_time=("deploy.yml",)))
+@pytest.mark.deep
 def test_an_environment_that_nobody_knows_is_refused(playbook: str) -> None:
     with untouched(STAGING):
         run = STAGING.play(playbook, "-e", "stack_environment=stagin")

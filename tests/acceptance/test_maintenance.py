@@ -65,6 +65,7 @@ def answers(load: Load, stream: str, since: Report) -> None:
     load.wait_until(lambda now: now.by_stream[stream].ok > count, 30, f"a good answer in {stream}")
 
 
+@pytest.mark.deep
 def test_switching_it_under_load_cuts_nothing(staging: Environment) -> None:
     with asking_for_health(staging) as health, staging.load() as load:
         with maintenance(staging):

@@ -127,6 +127,7 @@ def test_after_its_timeout_nothing_of_a_migration_is_at_work_and_its_log_is_quot
     assert len(runs()) == 2
 
 
+@pytest.mark.deep
 def test_a_migration_that_fails_is_quoted_with_its_exit_code(project: Project) -> None:
     project.migrate(count=2, code=3)
     with nothing_switched():

@@ -29,6 +29,7 @@ def networks(name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.deep
 def test_replicas_meet_the_edge_on_the_stacks_network_and_get_no_metrics_there(staging: Environment) -> None:
     name = on(HOST, "docker", "ps", "--format", "{{.Names}}", "--filter", "label=com.docker.compose.service=api").splitlines()[0]
     assert {*networks(name)} == {"edge.morpheus", "morpheus_default"}

@@ -41,6 +41,7 @@ def test_deploys_there_and_back_fail_no_request_and_leave_an_unchanged_service_a
     assert without_address("staging-app-1") == "[]"
 
 
+@pytest.mark.deep
 def test_a_rolling_restart_replaces_every_replica_and_fails_no_request(staging: Environment) -> None:
     before = staging.containers("staging-app-1")
     with staging.load(rate_keepalive=FULL_RATE) as load:

@@ -59,6 +59,7 @@ def test_what_was_written_since_is_told_and_gone_after_a_restore(world: World) -
     assert world.database.value("select to_regclass('public.later') is null")
 
 
+@pytest.mark.deep
 def test_an_archive_tells_nothing_without_the_key(world: World) -> None:
     world.fill()
     made = world.make()
@@ -105,6 +106,7 @@ def test_a_backup_that_cannot_be_restored_is_kept_and_does_not_count(world: Worl
     assert world.restoring().drill(kept) > 100
 
 
+@pytest.mark.deep
 def test_rows_that_did_not_come_back_are_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.fill()
     held = make.held
@@ -145,6 +147,7 @@ def test_the_database_of_another_environment_is_neither_read_nor_written(world: 
     assert world.everything() == before
 
 
+@pytest.mark.deep
 def test_roles_that_a_new_server_lacks_are_named_before_anything_is_changed(world: World) -> None:
     world.fill()
     made = replace(world.make(), roles=["postgres", "gone"])

@@ -139,6 +139,7 @@ def test_a_backup_is_made_tried_lost_and_restored(host: Host) -> None:
         assert list((host.toy / "containers").iterdir()) == []
 
 
+@pytest.mark.deep
 def test_old_backups_go_and_a_key_is_needed(host: Host) -> None:
     if host.image:
         pytest.skip("the same with either")

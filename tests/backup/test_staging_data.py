@@ -173,6 +173,7 @@ def small(two: Two, users: int = 30) -> None:
     database.rows("insert into public.ratings select s.id, u.id, 5 from public.stories s, auth.users u where s.id % 5 = 0")
 
 
+@pytest.mark.deep
 def test_a_subset_takes_along_what_it_needs_and_leaves_no_reference_behind(two: Two) -> None:
     small(two)
     found = two.export(subset={"auth.users": "email like '1%'"})
@@ -249,6 +250,7 @@ def test_columns_that_look_like_persons_are_refused_all_at_once(two: Two) -> Non
     assert list(two.exports.path.iterdir()) == []
 
 
+@pytest.mark.deep
 def test_two_rules_that_tear_a_foreign_key_are_refused(two: Two) -> None:
     small(two, 3)
     two.production.database.rows("insert into auth.identities select row_number() over (), id, email from auth.users")
@@ -270,6 +272,7 @@ def test_a_backup_is_never_brought_into_another_environment(two: Two) -> None:
     assert everything(two.staging) == before
 
 
+@pytest.mark.deep
 def test_an_import_that_fails_changes_nothing(two: Two) -> None:
     small(two, 3)
     two.staging.rows("insert into auth.users (email) values ('old@example.com')")
@@ -286,6 +289,7 @@ def test_an_import_that_fails_changes_nothing(two: Two) -> None:
     assert everything(two.staging) == before
 
 
+@pytest.mark.deep
 def test_an_export_says_nothing_of_the_schema(two: Two) -> None:
     small(two, 1)
     two.production.database.rows("comment on table auth.users is 'Zacharias'")

@@ -13,15 +13,22 @@ from tests.changes.outcome import Outcome, carry_out, deployed, mended
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=pytest.mark.handful) if kind.small else kind for kind in KINDS], ids=str
 )
-def test_a_change_between_two_releases_fails_no_request(kind: Kind, shop: Path, outcomes: list[Outcome]) -> None:
+def test_a_change_between_two_releases_fails_no_request(
+    kind: Kind, shop: Path, outcomes: list[Outcome], pytestconfig: pytest.Config
+) -> None:
     for number, earlier in enumerate(kind.earlier):
         deployed(earlier, shop, name=f"0.{number}.0")
     deployed(kind.before, shop)
     live, wrong = kind.before, list[str]()
+    in_ci = pytestconfig.option.markexpr == "handful"
+    # CI makes the one that has begun to serve when it turns bad: more has to be undone then.
+    left_out = {"never"} if in_ci else set()
     for phase in kind.phases:
+        if phase in left_out:
+            continue
         if phase == "back" and live is kind.before:
             continue
-        outcome = carry_out(kind, phase, shop)
+        outcome = carry_out(kind, phase, shop, share=0.4 if in_ci else 1)
         outcomes.append(outcome)
         live = outcome.live
         if outcome.problems:

@@ -197,7 +197,7 @@ def every(word: str, targets: list[tuple[str, int]]) -> dict[tuple[str, int], st
     return dict.fromkeys(targets, word)
 
 
-@pytest.mark.parametrize("suffix", ["nft", "legacy"])
+@pytest.mark.parametrize("suffix", ["nft", pytest.param("legacy", marks=pytest.mark.deep)])
 @pytest.mark.parametrize(
     ("six", "forbidden", "allowed"), [(False, FORBIDDEN, ALLOWED), (True, FORBIDDEN_6, ALLOWED_6)], ids=["IPv4", "IPv6"]
 )

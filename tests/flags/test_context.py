@@ -50,6 +50,7 @@ def test_every_answer_of_the_api_says_where_it_comes_from(api: Served, method: s
     [({"API_READY_SECONDS": "3600"}, "/health", 503), ({"FAULT": "broken"}, "/api/version", 500)],
     ids=["not ready yet", "broken"],
 )
+@pytest.mark.deep
 def test_so_does_an_answer_from_before_the_application(tmp_path: Path, more: dict[str, str], path: str, status: int) -> None:
     with serving("api", tmp_path, more) as api:
         assert labels(api, path) == (status, LABELS)

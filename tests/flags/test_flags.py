@@ -128,11 +128,13 @@ def test_a_broken_file_leaves_the_flags_as_they_are_and_a_whole_one_is_read_agai
 
 
 @pytest.mark.parametrize("name", ["nothing.json", ""], ids=["missing", "unnamed"])
+@pytest.mark.deep
 def test_without_a_file_everything_is_served_by_default(tmp_path: Path, name: str) -> None:
     with serving("api", tmp_path, {"FLAGS_FILE": str(tmp_path / name)} if name else {}) as api:
         assert api.get("/api/context").json()["flags"] == {"loud_captions": False, "page_theme": "day"}
 
 
+@pytest.mark.deep
 def test_a_user_is_told_the_features_by_the_api_and_one_that_nobody_knows_is_always_the_same(
     api: Served, delivered: Delivered
 ) -> None:

@@ -202,6 +202,7 @@ KINDS = {
 PATTERNS = ["./seeds/*.sql", "other/\\[1].sql", "other/[^y]1.sql", "seeds/1*.sql", "./none/*.sql"]
 
 
+@pytest.mark.deep
 def test_rows_and_ledger_are_the_clis(cli: str, postgres: Cluster, tmp_path: Path) -> None:
     with postgres.database() as one, postgres.database() as other:
         ours, theirs = Seeded(tmp_path / "ours", one), Seeded(tmp_path / "theirs", other)

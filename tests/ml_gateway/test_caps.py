@@ -44,6 +44,7 @@ def test_two_gateways_and_200_calls_at_once_against_a_cap_of_117_requests(wide: 
     assert wide.spent()["day"]["money"] == PRICE * Decimal("0.05") * CAP
 
 
+@pytest.mark.deep
 def test_a_cap_of_money_holds_for_what_calls_could_cost_and_is_given_back_when_they_cost_less(wide: World) -> None:
     wide.endpoint("comic", timeout_seconds=10)
     most = PRICE * 10
@@ -144,6 +145,7 @@ def test_gateways_killed_and_connections_cut_at_any_time(wide: World, seed: int)
         assert len(wide.stub.reached()) == CAP
 
 
+@pytest.mark.deep
 def test_what_a_killed_gateway_had_started_is_settled_by_another(wide: World) -> None:
     gateways = [wide.gateway(), wide.gateway()]
 

@@ -75,6 +75,7 @@ def started(world: World, mock: Process, provider: str = "") -> Process:
     return world.gateway()
 
 
+@pytest.mark.deep
 def test_mock_and_provider_keep_the_contract_of_the_example(wide: World, mock: Process) -> None:
     gateway = started(wide, mock)
     assert parity(wide, gateway) == {"staging": [], "mock": []}
@@ -130,6 +131,7 @@ def test_in_the_tier_mock_contracts_can_be_asked_once_the_mock_runs_and_the_gate
         ),
     ],
 )
+@pytest.mark.deep
 def test_one_broken_field_of_the_provider_turns_parity_red_and_the_mock_stays_green(
     wide: World, mock: Process, tmp_path: Path, before: str, after: str, said: str
 ) -> None:

@@ -78,6 +78,7 @@ def test_it_goes_back_as_far_as_asked_and_at_least_to_the_beginning_of_the_month
     assert sum(call["requests"] for call in told(wide, "--days", "250")["calls"]) == 3
 
 
+@pytest.mark.deep
 def test_a_database_that_is_down_is_said_without_its_password(wide: World) -> None:
     wide.gateway()
     ended = wide.control(DATABASE_URL="postgresql://gateway:canary@127.0.0.1:1/books")

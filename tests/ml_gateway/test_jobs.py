@@ -70,6 +70,7 @@ def test_a_job_that_nobody_asks_for_is_priced_by_its_execution_time(wide: World)
     assert wide.spent()["day"]["money"] == wide.spent()["month"]["money"] == PRICE * 3
 
 
+@pytest.mark.deep
 def test_a_long_runsync_is_held_and_its_job_is_known_after_a_second(wide: World) -> None:
     gateway = wide.gateway()
 

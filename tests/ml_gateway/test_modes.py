@@ -50,6 +50,7 @@ def test_the_mode_is_switched_under_load_and_running_calls_end(wide: World) -> N
     settle_to_the_log(wide)
 
 
+@pytest.mark.deep
 def test_the_mode_outlives_restarts_and_the_history_says_who(wide: World) -> None:
     wide.gateway().kill()
     assert wide.switch("off", by="alice", why="the bill").returncode == 0
@@ -102,6 +103,7 @@ def test_a_switch_says_who_and_why(wide: World) -> None:
     assert (ended.returncode, ended.stderr) == (1, "Give --by and --why: the history says who switched, and for what.\n")
 
 
+@pytest.mark.deep
 def test_production_has_no_mock_whoever_asks_for_it(wide: World) -> None:
     wide.config["tier"] = "production"
     gateway = wide.gateway()

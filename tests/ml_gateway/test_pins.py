@@ -38,6 +38,7 @@ def test_each_release_gets_the_model_that_it_is_pinned_to_from_every_gateway(wid
     assert call(after, "comic").headers["x-ml-pin"] == NEW
 
 
+@pytest.mark.deep
 def test_each_is_paid_by_its_own_price_and_asked_for_where_it_runs(wide: World) -> None:
     _, after = moved_on(wide)
     jobs = {pin: http.post(f"{after.url}/v2/comic@{pin}/run", json=story(0.2)).json()["id"] for pin in (OLD, NEW)}
@@ -77,6 +78,7 @@ def test_a_release_that_is_rolled_back_finds_its_model_after_a_restart(wide: Wor
     assert call(again, f"comic@{OLD}").headers["x-ml-model"] == "comic-xl@1.4.0"
 
 
+@pytest.mark.deep
 def test_a_model_that_nobody_has_configured_gets_nothing(wide: World) -> None:
     _, after = moved_on(wide)
     body = refused(call(after, "comic@cccccccc"), 404, "unknown_pin")
@@ -122,6 +124,7 @@ def test_without_a_database_a_model_of_before_cannot_be_looked_up(wide: World) -
         wide.database.come_up()
 
 
+@pytest.mark.deep
 def test_a_database_of_before_there_were_pins_is_taken_over_with_its_calls(wide: World) -> None:
     wide.gateway().stop()
     wide.database.rows("drop table ml_gateway.pins")

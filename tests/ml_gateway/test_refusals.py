@@ -35,6 +35,7 @@ def next_month() -> datetime:
     return (datetime.now(UTC).replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+@pytest.mark.deep
 def test_the_rate_is_exact_to_one_call_in_any_sixty_seconds(wide: World) -> None:
     wide.limits(requests_per_minute=20)
     urls = [wide.gateway().url, wide.gateway().url]

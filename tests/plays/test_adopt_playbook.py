@@ -72,6 +72,7 @@ def test_check_mode_says_the_plan_and_asks_nothing_else(runs: Runs) -> None:
     assert set(asked(done)) == {"host_identity", "engine_config", "stack_adoption_info"}
 
 
+@pytest.mark.deep
 def test_what_speaks_against_one_host_keeps_all_of_them_as_they_are(runs: Runs) -> None:
     done = runs["refused"].result()
     assert (done.code, "VERDICT refused: staging adopt" in done.output) == (2, True), done.output

@@ -138,6 +138,7 @@ def test_what_is_asked_wrongly_is_refused_before_any_connection(stage: Stage, ru
     assert file(stage, name) == FLAGS
 
 
+@pytest.mark.deep
 def test_a_switch_that_the_file_does_not_know_of_is_not_undone(stage: Stage, runs: Runs) -> None:
     done = runs["newer there"].result()
     assert done.code == 2
@@ -177,6 +178,7 @@ def test_a_stack_without_flags_says_so(runs: Runs) -> None:
     assert "stack_flags" not in modules(done)
 
 
+@pytest.mark.deep
 def test_a_job_fails_where_a_host_has_other_flags_than_the_file(stage: Stage, runs: Runs) -> None:
     done = runs["not settled"].result()
     assert done.code == 2, done.output

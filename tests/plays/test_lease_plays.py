@@ -158,6 +158,7 @@ def test_every_host_grants_it_and_remembers_the_run(fleet: Callable[[int], Fleet
 
 
 @pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.deep)])
+@pytest.mark.deep
 def test_without_the_first_host_a_run_that_leaves_it_out_has_the_lease(fleet: Callable[[int], Fleet], size: int) -> None:
     some = fleet(size)
     some.dead = {"app-1"}
@@ -241,6 +242,7 @@ def test_while_a_run_lives_another_one_is_refused_and_when_it_was_killed_every_h
     assert len({three.history(host)[-1]["run"] for host in three.hosts}) == 1
 
 
+@pytest.mark.deep
 def test_a_host_of_another_environment_is_refused_and_the_lease_given_back(fleet: Callable[[int], Fleet]) -> None:
     three = fleet(3)
     (three.directory / "hosts" / "app-2" / "etc" / "identity.json").write_text('{"environment": "production"}')

@@ -40,6 +40,7 @@ def followed(tmp_path: Path) -> Followed:
     return Followed(tmp_path)
 
 
+@pytest.mark.deep
 def test_each_thing_that_a_host_tells_is_seen_before_the_next_one_happens(followed: Followed) -> None:
     run = followed.begin({"app-1": TELLS}, answer=rolled(steps=["api: start 1 candidate", "api: remove shop-api-1"]))
     run.awaits("app-1 switches to 1.1.0 in 6 steps")

@@ -53,6 +53,7 @@ def preflight(root: Path, environment: str, *options: str) -> Done:
 
 
 @pytest.mark.parametrize("environment", cases(ENVIRONMENTS, ["production"]))
+@pytest.mark.deep
 def test_the_example_goes_over_to_the_gateway_without_a_problem(copied: Path, environment: str) -> None:
     behind_gateway.write(copied, environment, ROOT)
     done = preflight(copied, environment)

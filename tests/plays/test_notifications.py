@@ -353,6 +353,7 @@ def test_a_channel_that_is_dead_or_hangs_fails_no_deploy_and_is_said_once(played
 
 
 @run_of("a hook refuses")
+@pytest.mark.deep
 def test_a_failing_hook_refuses_a_deploy_before_anything_was_changed(played: Played, done: Done) -> None:
     said = "it said:\nnothing is deployed on Fridays, and *** is a secret"
     program = played.stage.directory / "a-hook-refuses" / "hook"
@@ -384,6 +385,7 @@ def test_a_hook_that_hangs_is_ended_with_what_it_has_started_and_changes_no_verd
 
 
 @run_of("without the vault")
+@pytest.mark.deep
 def test_a_rollback_needs_no_vault_and_tells_whom_it_can(played: Played, done: Done) -> None:
     assert (done.code, verdict(done)["verdict"]) == (0, "rolled_back"), done.output
     assert verdict(done)["notices"] == [

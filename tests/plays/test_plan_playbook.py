@@ -63,6 +63,7 @@ def test_a_plan_is_one_line_of_json_for_programs(stage: Stage) -> None:
     assert json.loads(line) == done.files["staging/plan.json"]
 
 
+@pytest.mark.deep
 def test_a_deploy_is_refused_for_the_same_errors_in_one_message_before_anything_is_changed(stage: Stage) -> None:
     done = stage.play("refused", "deploy", Case(PAGES, rules=SEEN_BAD))
     assert done.code == 2, done.output

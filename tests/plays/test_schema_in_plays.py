@@ -157,6 +157,7 @@ def asked(done: Done, module: str) -> list[str]:
     return [one["host"] for one in done.asked if one["module"] == module]
 
 
+@pytest.mark.deep
 def test_a_deploy_makes_the_login_once_and_has_hosts_keep_what_they_read(stage: Stage) -> None:
     done = deploy(stage, "reader", database("ff"), rule("stack_ledger", ledger("live", "ff", "aa")))
     assert done.code == 0, done.output

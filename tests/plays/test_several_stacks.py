@@ -189,6 +189,7 @@ def kept(**stacks: str) -> dict[str, Any]:
     return rule("lease", {"changed": False, "token": 0, "holder": None, "msg": "free", "history": [line]}, state="read")
 
 
+@pytest.mark.deep
 def test_a_bare_rollback_takes_back_what_the_last_run_changed_the_other_way_round(
     stage: Stage, request: pytest.FixtureRequest
 ) -> None:

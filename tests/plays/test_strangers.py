@@ -24,6 +24,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", cases(PEOPLE, ["ballots"]))
+@pytest.mark.deep
 def test_a_preflight_accepts_what_the_first_look_and_a_person_write(name: str, home: Path, tmp_path: Path) -> None:
     found = team.of(name, home, tmp_path / name, "10.0.0.1", f"{name}.example")
     said = found.deploys("1.0.0", "--tags preflight")

@@ -104,6 +104,7 @@ def test_what_older_releases_may_need_is_what_hosts_have(stage: Stage) -> None:
     assert WAITS[C] in " ".join(done.output.split())
 
 
+@pytest.mark.deep
 def test_a_migration_that_fails_switches_no_host(stage: Stage) -> None:
     msg = f"the migrations failed, and no host was switched: {A}:1: syntax error. Nothing of this file is done"
     done = deploy(stage, "fails", rule("supabase_migrations", {"failed": True, "msg": msg, "answered": True}))

@@ -242,8 +242,7 @@ DEAREST = {("rotate_secrets", "limit"), ("rotate_secrets", "lost last"), ("remov
 
 
 def chosen() -> list[Cell]:
-    """DEAREST, and few cells that show every other pair: again and again the one that shows most of what is left, of these rather a
-    short run."""
+    """DEAREST, and few cells that show every other pair: each the one that shows most of what is left, rather a short run."""
     found = [cell for cell in cells() if cell[:2] in DEAREST]
     left = set[tuple[str, str]]().union(*map(shows, cells())).difference(*map(shows, found))
     while left:

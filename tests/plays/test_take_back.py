@@ -151,6 +151,7 @@ def test_a_run_that_another_one_has_fenced_off_takes_nothing_back(deploy: Deploy
     assert (ended.status, switched(ended, "rollback"), ended.verdict["verdict"]) == (2, [], "mixed")
 
 
+@pytest.mark.deep
 def test_a_balancer_that_does_not_serve_takes_every_host_back(deploy: Deploy) -> None:
     down = {"health_gate": {"failed": True, "msg": "lb-1 was not healthy 3 times in a row within 5 s"}}
     ended = deploy(app_1=[rolled()], app_2=[rolled()], app_3=[rolled()], hosts_at_once=2, balancers={"lb-1": down})

@@ -241,6 +241,7 @@ def test_a_session_of_one_environment_is_worthless_in_the_other(applications: tu
         assert abroad.asks("GET", "/api/session")[1]["signed_in"] is False
 
 
+@pytest.mark.deep
 def test_an_auth_service_that_is_away_lets_nobody_in(server: int, tmp_path: Path) -> None:
     away = {"AUTH_URL": f"http://127.0.0.1:{postgres.free_port()}", "AUTH_KEY": "canary-key"}
     with application(tmp_path / "api", migrated(server, "away"), **away) as found:

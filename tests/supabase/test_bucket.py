@@ -90,6 +90,7 @@ def test_what_somebody_changed_by_hand_is_found_and_mended(
     assert run(**PICTURES)["changed"] is False
 
 
+@pytest.mark.deep
 def test_a_bucket_with_objects_goes_only_when_its_name_is_typed(run: Run, supabase: StandIn) -> None:
     run(**PICTURES)
     mine(supabase, ["upload", "pictures", "stories/1/cover.png", "image/png"])

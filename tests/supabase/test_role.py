@@ -135,6 +135,7 @@ def test_everything_that_is_wrong_is_a_finding_of_its_own(runs: Runs, database: 
     assert runs.supabase.writes() == []
 
 
+@pytest.mark.deep
 def test_an_api_that_is_away_ends_no_report(runs: Runs) -> None:
     variables = declared(runs.supabase, [], [])
     variables["supabase_project"]["api_url"] = "http://127.0.0.1:9"

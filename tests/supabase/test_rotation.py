@@ -159,6 +159,7 @@ def test_a_rotation_goes_its_whole_way_and_nobody_is_signed_out(rotation: Rotati
     assert rotation.states() == [("HS256", "revoked"), ("ES256", "revoked"), ("ES256", "in_use")]
 
 
+@pytest.mark.deep
 def test_each_night_is_told_which_step_is_due_until_the_rotation_is_over(rotation: Rotation) -> None:
     """By the nightly look, which changes nothing; the command that it names does the step."""
 
@@ -200,6 +201,7 @@ def dies_after(send: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("dies", [dies_before, dies_after])
+@pytest.mark.deep
 def test_a_rotation_that_is_killed_at_each_of_its_writes_is_gone_on_with_by_the_same_command(
     rotation: Rotation, monkeypatch: pytest.MonkeyPatch, dies: Callable[[Callable[[], Any]], Any]
 ) -> None:

@@ -197,6 +197,7 @@ def test_production_is_seeded_with_nothing() -> None:
     assert (found.files, found.problems, len(found.notes)) == ([], [], 1)
 
 
+@pytest.mark.deep
 def test_where_users_are_elsewhere_the_stories_are_seeded_all_the_same(server: int) -> None:
     database = migrated(server, "alone")
     seed(database, "staging", STAGING)

@@ -212,6 +212,7 @@ def test_a_key_made_as_documented_signs_what_users_verify_as_documented(tmp_path
     assert User(tmp_path / "user", first, story.first).believes() == ALL
 
 
+@pytest.mark.deep
 def test_users_notice_what_was_changed_behind_the_signature(tmp_path: Path, first: Release, story: Story) -> None:
     user = User(tmp_path / "user", first, story.first)
     with (user.installed / "README.md").open("a") as file:
@@ -239,6 +240,7 @@ def test_with_another_key_older_releases_are_still_verified(tmp_path: Path, arch
     assert User(tmp_path / "without", second, story.first).believes() == NOTHING
 
 
+@pytest.mark.deep
 def test_a_revoked_key_signs_nothing_and_is_not_believed(tmp_path: Path, archive: Path, first: Release, story: Story) -> None:
     refused = released(tmp_path / "leaked", archive, Keys(story.revoked.public, story.first.secrets))
     steps = refused.run.jobs["publish"].steps

@@ -117,19 +117,15 @@ SLIPS = {
 }
 
 
-# One of each kind: an order, a condition, an environment, a key, a step, what is cut off.
+# One of each kind: an order, a condition, an environment, a step, a key, what is cut off.
 SLIPS_EACH_TIME = (
     "smoke test before the deploy",
     "approval before the plan",
     "a fork gets a preview",
     "nobody is asked",
     "build without tests",
-    "no way back",
     "record unverified",
-    "rollback with the key of deploys",
-    "smoke test skipped",
     "backups that nobody has listed",
-    "a version that nobody approves",
     "pushes cut each other off",
 )
 
