@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 configuration.set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
 
 from tests.acceptance.tales import Tales, claimed_tales
-from tests.acceptance.world import PRODUCTION, ROOT, STAGING, Environment
+from tests.acceptance.world import PRODUCTION, ROOT, SHARE_IN_A_LANE, STAGING, Environment
 
 LANES = ("staging", "production", "rest")
 
@@ -52,13 +53,18 @@ def lane(item: pytest.Item) -> str:
 
 
 @pytest.fixture
-def staging() -> Environment:
-    return serving(STAGING)
+def share(pytestconfig: pytest.Config) -> float:
+    return SHARE_IN_A_LANE if pytestconfig.getoption("--lane") else 1.0
 
 
 @pytest.fixture
-def production() -> Environment:
-    return serving(PRODUCTION)
+def staging(share: float) -> Environment:
+    return serving(replace(STAGING, share=share))
+
+
+@pytest.fixture
+def production(share: float) -> Environment:
+    return serving(replace(PRODUCTION, share=share))
 
 
 @pytest.fixture

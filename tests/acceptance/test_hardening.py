@@ -87,6 +87,7 @@ def judged(files: Sequence[dict[str, str]]) -> list[list[str] | None]:
     return found
 
 
+@pytest.mark.deep
 def test_what_the_real_compose_makes_of_an_attack_is_refused() -> None:
     """The table of attacks as a host resolves it. What its Compose does not know yet or refuses itself needs nothing of ours."""
     texts = []

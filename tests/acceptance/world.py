@@ -32,6 +32,8 @@ STACK = f"{BASE}/stacks/morpheus"
 # Requests a second over kept connections: two lanes share the processors with the hosts. Where requests are what a test is about,
 # it has the load of the benchmark.
 RATE, FULL_RATE = 50.0, 100.0
+# Of these, where three lanes and all other tests have two processors.
+SHARE_IN_A_LANE = 0.4
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Environment:
     port: int
     hosts: tuple[str, ...]
     inventories: str = "inventories"
+    # Of each rate of a load.
+    share: float = 1.0
 
     def copied(self, root: Path) -> Environment:
         """With copies of the inventories and stacks below ``root``, at the same distance from everything that they name."""
@@ -162,7 +166,7 @@ class Environment:
         return state
 
     def load(self, **options: Any) -> Load:
-        options.setdefault("rate_keepalive", RATE)
+        options["rate_keepalive"] = self.share * options.get("rate_keepalive", RATE)
         return Load(Settings(url=f"https://{self.site}", connect=f"127.0.0.1:{self.port}", ca=str(CA), **options))
 
 
