@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,29 @@ def routes(now: str, wanted: str) -> dict[str, Any]:
 
 @pytest.fixture
 def deploy(tmp_path: Path) -> Deploy:
-    """``hosts``: by name, its routes and what its rollout answers, and perhaps its way back."""
+    """``hosts``: by name, its routes and what its rollout answers, and perhaps its way back. ``has_it``: those that have the
+    release already.
+    """
 
-    def run(*options: str, knows: Any = KNOWS, told: Any = None, lost: bool = False, **hosts: Any) -> Ended:
+    def run(
+        *options: str,
+        knows: Any = KNOWS,
+        told: Any = None,
+        lost: bool = False,
+        has_it: Collection[str] = (),
+        hosts_at_once: int = 1,
+        **hosts: Any,
+    ) -> Ended:
         answers = {
             name.replace("_", "-"): {
-                "stack_release": {**prepared(), "routes": routes(*given[:2])},
+                "stack_release": {**prepared(), "routes": routes(*given[:2]), "pending": name not in has_it},
                 "deploy": (*given[2:], rolled())[0],
                 "rollback": (*given[3:], rolled(back=True))[0],
             }
             for name, given in hosts.items()
         }
         balancer = {"edge_upstream_info": knows, "edge_placed": told or {}, "lost": lost}
-        return scripted.play(tmp_path, TOLD, answers, *options, balancers={"lb-1": balancer})
+        return scripted.play(tmp_path, TOLD, answers, *options, hosts_at_once=hosts_at_once, balancers={"lb-1": balancer})
 
     return run
 
@@ -72,9 +82,18 @@ def test_one_that_gets_a_route_is_asked_after_its_batch(deploy: Deploy) -> None:
 
 
 @pytest.mark.deep
-def test_a_new_route_is_nobodys_until_its_host_has_it(deploy: Deploy) -> None:
+def test_a_new_route_below_one_of_all_hosts_is_asked_of_its_host_before_others_change(deploy: Deploy) -> None:
     ended = deploy(app_1=("no", "no"), app_2=("no", "yes"))
-    assert asked(ended) == [f"{told('')} and waits", "app-1 deploy", "app-2 deploy", told("app-2")]
+    assert asked(ended) == [f"{told('app-2')} and waits", "app-1 deploy", "app-2 deploy"]
+
+
+def test_where_a_host_of_the_batch_has_the_release_already_another_one_tells_what_the_batch_has_brought(deploy: Deploy) -> None:
+    """As when a run was killed between two hosts of a batch, and the same command is given again."""
+    knows = {**KNOWS, "placed": {"app-1": {REPORTS: {"hosts": ["app-1"]}, HOME: {"hosts": ["app-1", "app-2"]}}}}
+    ended = deploy(knows=knows, has_it=["app_1"], hosts_at_once=2, app_1=("yes", "yes"), app_2=("no", "yes"))
+    assert (ended.status, ended.verdict["verdict"]) == (0, "deployed"), ended.screen
+    assert asked(ended) == [f"{told('app-1')} and waits", "app-2 deploy", "lb-1 told {}"]
+    assert "lb-1 health_gate" in ended.asked
 
 
 @pytest.mark.deep

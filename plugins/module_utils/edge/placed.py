@@ -198,9 +198,8 @@ class Placed:
         return told != routes or any(self._text(name) != text for name, text in wanted.items())
 
     def tell(self, configuration: EdgeConfiguration, stack: str, routes: Routes, clock: Clock, *, settle: bool) -> bool:
-        """Ask only the hosts of ``routes`` for each of the stack's routes, and whoever is asked anyway for all others; whether
-        that is new. ``settle``: wait until nobody comes any more who is led by what was said before.
-        """
+        """Ask only the hosts of ``routes`` for each of the stack's routes; whether that is new. ``settle``: wait until nobody
+        comes any more who is led by what was said before."""
         with configuration.alone():
             upstreams = self.upstreams
             if not upstreams.knows:
@@ -210,7 +209,8 @@ class Placed:
             self._require_whole({**others, stack: routes})
             if not self.differs(stack, routes):
                 return False
-            configuration.apply(upstreams.files({**others, stack: routes}))
+            if not configuration.apply(upstreams.files({**others, stack: routes})):
+                configuration.reload()  # A run that was killed before it did so has left the files.
             if settle:
                 self._settle(clock)
             self._write(stack, routes)

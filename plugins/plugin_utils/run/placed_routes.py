@@ -28,12 +28,15 @@ _AS_BEFORE = ("as_before", "taken_back")
 class Placing:
     """``tells``: whether balancers have to be told at all. ``now``, ``wanted``: host -> keys of its routes, before and after.
     ``guarded``: keys of routes that say who may come. ``lasting``: whether there is something to remember when all is done.
+    ``early``: host -> keys of its new routes whose requests it answers by a shorter one until then. Other hosts may do so no
+    longer once they are done, so it is asked for them from the beginning.
     """
 
     tells: bool = False
     lasting: bool = False
     now: Mapping[str, list[str]] = field(default_factory=dict)
     wanted: Mapping[str, list[str]] = field(default_factory=dict)
+    early: Mapping[str, list[str]] = field(default_factory=dict)
     guarded: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -50,6 +53,8 @@ def decide(hosts: Results, left_out: Results, balancers: Results, stack: str, fl
     others = any(set(one["placed"]) - {stack} for one in answers.values())
     placed = any(not route["here"] for found in hosts.values() for route in found["wanted"].values())
     lasting = placed or others or (several and bool(upstreams - every) and any(found["wanted"] for found in hosts.values()))
+    # These hosts lose what others keep, as when a stack is removed from some of its hosts.
+    lasting |= every > {*hosts} and any(one["now"] for one in hosts.values()) and not any(one["wanted"] for one in hosts.values())
     if not (lasting or told):
         return Placing()
     now = {name: [*found["now"]] for name, found in hosts.items()}
@@ -61,8 +66,16 @@ def decide(hosts: Results, left_out: Results, balancers: Results, stack: str, fl
         keys = known.get(host, [key for key, names in told.items() if host in names] if told else anybody)
         now[host] = wanted[host] = keys
     guarded = sorted({key for found in hosts.values() for key, route in found["wanted"].items() if route["guarded"]})
-    problems = [*_unheard(balancers, answers), *_moved(now, wanted), *_foreign(answers, wanted)]
-    return Placing(True, lasting, now, wanted, guarded, problems)
+    gone = {key: (names & upstreams) - {*now} for key, names in told.items()}
+    problems = [*_unheard(balancers, answers), *_moved(now, wanted, gone), *_foreign(answers, wanted)]
+    return Placing(True, lasting, now, wanted, _early(now, wanted), guarded, problems)
+
+
+def _early(now: Keys, wanted: Keys) -> dict[str, list[str]]:
+    before, after = _hosts(now), _hosts(wanted)
+    new = [key for key in sorted(after.keys() - before.keys()) if after[key] < {*now}]
+    leads = {host: {key: key for key in keys} for host, keys in now.items()}
+    return {host: [key for key in new if key in wanted[host] and reached(leads[host], key)] for host in now}
 
 
 def _told(answers: Results, stack: str) -> dict[str, set[str]]:
@@ -82,14 +95,19 @@ def _unheard(balancers: Results, answers: Results) -> list[str]:
     return silent + [f"{name}: {TOO_OLD}" for name, found in sorted(answers.items()) if not found["knows_placed"]]
 
 
-def _moved(now: Keys, wanted: Keys) -> list[str]:
-    """Routes that no host has before and after: for a moment nobody would have them."""
+def _moved(now: Keys, wanted: Keys, gone: Mapping[str, set[str]]) -> list[str]:
+    """Routes that no host has before and after: for a moment nobody would have them. ``gone``: key -> hosts that run the stack no
+    more and are still asked for it.
+    """
     before, after = _hosts(now), _hosts(wanted)
+    for key, names in gone.items():
+        before.setdefault(key, set()).update(names)
     return [
         f"the route {key} is on {', '.join(sorted(before[key]))} and would be on {', '.join(sorted(after[key]))} alone, so for a "
         "moment no host would have it; deploy once with its service on both (services[].hosts), then this"
+        + ("; of a host that is no more, provision balancers without it (edge_upstreams) first" if gone.get(key) else "")
         for key in sorted(before.keys() & after.keys())
-        if not before[key] & after[key]
+        if before[key] and not before[key] & after[key]
     ]
 
 
@@ -117,7 +135,7 @@ def forward(placing: Placing, results: Results, without: Collection[str] = ()) -
     ``without`` aside: host -> result, empty where its turn has not come.
     """
     done = {host for host, one in results.items() if host not in without and _is_well(one)}
-    return _said(placing, placing.now, placing.wanted, done)
+    return _said(placing, placing.now, placing.wanted, done, placing.early)
 
 
 def back(placing: Placing, results: Results, way: Collection[str], went: Results) -> dict[str, dict[str, Any]]:
@@ -132,7 +150,10 @@ def back(placing: Placing, results: Results, way: Collection[str], went: Results
             now[host] = aims[host] = before
         else:
             now[host] = aims[host] = after if _is_well(result) else [key for key in before if key in after]
-    return _said(placing, now, aims, {host for host in way if _is_well(went.get(host, {}))})
+    returned = {host for host in way if _is_well(went.get(host, {}))}
+    away = {host for host, one in results.items() if one and host not in returned and one.get("left") not in _AS_BEFORE}
+    early = {host: keys for host, keys in placing.early.items() if away and (host in returned or host not in {*way, *away})}
+    return _said(placing, now, aims, returned, early)
 
 
 def described(placing: Placing) -> list[str]:
@@ -150,11 +171,11 @@ def _is_well(result: Mapping[str, Any]) -> bool:
     return bool(result) and not result.get("failed") and not result.get("unreachable")
 
 
-def _said(placing: Placing, now: Keys, wanted: Keys, done: Collection[str]) -> dict[str, dict[str, Any]]:
-    """``done``: hosts that have what is wanted there."""
+def _said(placing: Placing, now: Keys, wanted: Keys, done: Collection[str], early: Keys) -> dict[str, dict[str, Any]]:
+    """``done``: hosts that have what is wanted there. ``early``: host -> keys for which it is asked besides."""
     leads = {key: key for keys in wanted.values() for key in keys}
     asked = {host: wanted[host] if host in done else _common(keys, wanted[host], leads) for host, keys in now.items()}
-    hosts = _hosts(asked)
+    hosts = _hosts({host: {*keys, *early.get(host, ())} for host, keys in asked.items()})
     over = all(host in done or {*keys} == {*wanted[host]} for host, keys in now.items())
     if over and not placing.lasting and all(names == {*now} for names in hosts.values()):
         return {}

@@ -184,6 +184,19 @@ def test_a_run_that_was_killed_is_finished_by_the_next_one(balancer: Balancer) -
     assert (path.read_text(), balancer.problems()) == (after, [])
 
 
+def test_files_that_a_killed_run_has_left_are_read_by_haproxy(balancer: Balancer, monkeypatch: pytest.MonkeyPatch) -> None:
+    reloads: list[str] = []
+    monkeypatch.setattr(EdgeConfiguration, "reload", lambda _: reloads.append("reload"))
+    balancer.say()
+    for name, content in balancer.upstreams.files({"shop": {"shop/": Route(BOTH)}}).items():
+        (balancer.conf / name).write_text(content)
+    reloads.clear()
+    assert balancer.say(routes={"shop/": Route(BOTH)})
+    assert reloads == ["reload"]
+    assert not balancer.say(routes={"shop/": Route(BOTH)})
+    assert reloads == ["reload"]
+
+
 def test_files_beside_another_configuration(balancer: Balancer) -> None:
     balancer.say()
     more = CFG.replace("server app-2 192.0.2.12:443", "server app-2 192.0.2.99:443")
