@@ -152,8 +152,8 @@ class Placed:
         return {name: self._read(name) for name in self._stacks()}
 
     def readable(self) -> dict[str, dict[str, Route]]:
-        """As ``told``, without what is damaged."""
-        found = {}
+        """As ``told``; where a record was lost or is damaged, what the map still says."""
+        found = self._mapped()
         for name in self._stacks():
             with suppress(DamagedError):
                 found[name] = self._read(name)
@@ -164,7 +164,7 @@ class Placed:
         upstreams = Upstreams(config)
         if not upstreams.knows:
             return {name: "" for name in (MAP, CONFIG) if (self._paths.conf / name).exists()}
-        stacks = {**self.told(), **self._lost()}
+        stacks = {**self._mapped(), **self.told()}
         self._require_whole(stacks)
         return upstreams.files(stacks)
 
@@ -244,10 +244,10 @@ class Placed:
 
     def _others(self, stack: str) -> dict[str, dict[str, Route]]:
         others = {name: self._read(name) for name in self._stacks() if name != stack}
-        return {**others, **{name: routes for name, routes in self._lost().items() if name != stack}}
+        return {**{name: routes for name, routes in self._mapped().items() if name != stack}, **others}
 
-    def _lost(self) -> dict[str, dict[str, Route]]:
-        """Of stacks whose record was lost, what the map and its backends still say: nobody else's run changes it."""
+    def _mapped(self) -> dict[str, dict[str, Route]]:
+        """What the map and its backends say: nobody else's run changes it, so a record that was lost can be read from them."""
         hosts, name = {ALL: set(self.upstreams.names)}, ""
         for line in self._text(CONFIG).splitlines():
             words = line.split()
@@ -262,7 +262,7 @@ class Placed:
             for stack in filter(None, stacks.split(",")):
                 if backend not in hosts:
                     unknown.add(stack)
-                elif not self._record(stack).exists():
+                else:
                     found.setdefault(stack, {})[key] = Route(frozenset(hosts[backend]), guarded == GUARDED)
         return {stack: routes for stack, routes in found.items() if stack not in unknown}
 
