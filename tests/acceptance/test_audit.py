@@ -98,6 +98,7 @@ def test_staging_passes_and_is_proved_to_reach_nothing_of_production(
         assert not [text for text in texts if value in text]
 
 
+@pytest.mark.deep
 def test_what_is_planted_on_the_host_is_named_and_nothing_else(staging: Environment) -> None:
     with ExitStack() as planted:
         for fault in (readable_secret(), rogue_container(), open_port()):

@@ -154,6 +154,7 @@ def test_a_second_time_changes_nothing_and_check_mode_never_does(staging: Enviro
         pytest.param(("-e", '{"state": false}'), marks=pytest.mark.deep),
     ],
 )
+@pytest.mark.deep
 def test_a_state_that_is_neither_on_nor_off_is_refused(staging: Environment, options: tuple[str, ...]) -> None:
     before = staging.everything()
     run = staging.play(PLAYBOOK, *options)

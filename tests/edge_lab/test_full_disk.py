@@ -73,7 +73,9 @@ def roll(host: LabHost, release: Release) -> Rollout:
     return found
 
 
-@pytest.mark.parametrize("second", [SECOND, SICK], ids=["to its end", "and back"])
+@pytest.mark.parametrize(
+    "second", [pytest.param(SECOND, id="to its end"), pytest.param(SICK, id="and back", marks=pytest.mark.deep)]
+)
 def test_a_rollout_goes_on_when_its_disk_is_full(second: Release) -> None:
     """The disk fills before the first container is started, when the release has been written and nothing is changed yet."""
     with own_network(), host_with_a_small_disk() as (host, docker, disk, loop):

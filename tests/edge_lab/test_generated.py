@@ -13,7 +13,7 @@ from tests.edge_lab.examples import Example, examples
 from tests.edge_lab.lab import Result
 from tests.edge_lab.pool import Pool
 
-FEW = 3
+FEW = 2
 EXAMPLES = int(os.environ.get("EDGE_LAB_EXAMPLES", FEW))
 SHOWN = 20
 

@@ -154,6 +154,7 @@ def inside() -> Iterator[Callable[[Callable[[Lab], Any]], Any]]:
 Inside = Callable[[Callable[[Lab], Any]], Any]
 
 
+@pytest.mark.deep
 def test_a_single_host_gets_another_edge_and_no_request_fails(inside: Inside) -> None:
     def work(lab: Lab) -> None:
         lab.own.tell("set server shop.web/s2 weight 7")

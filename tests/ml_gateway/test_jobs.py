@@ -24,6 +24,7 @@ def at(url: str, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> runpod.Endpo
     return runpod.Endpoint(endpoint)
 
 
+@pytest.mark.deep
 def test_the_vendors_client_finds_in_the_stub_what_it_finds_at_the_vendor(
     wide: World, vendor: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ def asked(done: Done, host: str = "app-1") -> list[str]:
 PORTS = ["80:8080", "443:8443", "127.0.0.1:8405:8405"]
 
 
+@pytest.mark.deep
 def test_everything_is_looked_at_before_the_host_is_provisioned_and_the_edge_waits_until_the_ports_come_over(runs: Runs) -> None:
     done = runs["well"].result()
     assert done.code == 0, done.output

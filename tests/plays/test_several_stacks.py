@@ -89,6 +89,7 @@ def by_name(done: Done, file: str = "verdict.json") -> dict[str, tuple[str, bool
     return {name: (one["verdict"], one["failed"]) for name, one in done.files[f"staging/{file}"]["stacks"].items()}
 
 
+@pytest.mark.deep
 def test_a_broken_stack_keeps_from_their_turn_only_those_that_come_after_it(stage: Stage, request: pytest.FixtureRequest) -> None:
     done = play(stage, request, "deploy", rules=[rule("stack_rollout", BROKEN, stack="gateway", kind="deploy")])
     assert done.code == 2, done.output

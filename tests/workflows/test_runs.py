@@ -22,6 +22,9 @@ DEEP = {
     scenarios.a_night_tells_of_money_of_flags_and_of_versions,
     scenarios.a_night_removes_the_previews_that_have_expired_and_no_others,
     scenarios.a_version_is_released_once_and_finished_when_run_again,
+    scenarios.a_night_that_finds_nothing_closes_the_issue,
+    scenarios.a_plan_that_finds_something_is_shown_and_nobody_is_asked,
+    scenarios.pushes_wait_for_each_other_and_only_the_newest_waits,
 }
 
 
