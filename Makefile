@@ -372,15 +372,16 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 	$(BIN)/python -m tests.bench
 
 # None of these needs the sandbox. Each line is one after the other, and "logs" and "monitoring" want what "ml-gateway" installs.
-# Not more lines: what waits for something asks for it until it is there, also while it gets little of a processor.
-CODE := workflows lint lab
-UNITS := unit
+# Not more lines: what waits for something asks for it until it is there, also while it gets little of a processor. The lab waits
+# most; first it would find no image of the edge.
+EDGE := workflows lab
+CODE := lint unit
 SERVERS := migrations migration-tools backup supabase ml-gateway logs flags monitoring
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/rows $(foreach row,CODE UNITS SERVERS,"$($(row))")' \
+	@tests/aside 'tests/rows $(foreach row,EDGE CODE SERVERS,"$($(row))")' \
 		'make --no-print-directory provisioned && tests/side-by-side molecule'
 
 .PHONY: clean
