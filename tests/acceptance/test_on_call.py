@@ -5,30 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.acceptance.world import STACK, STAGING, Environment, Run, eventually, on, says, signal_rollout
+from tests.acceptance.world import STACK, STAGING, Environment, Run, eventually, on, says, signal_rollout, without_registry
 from tests.hangs import HANGS_AFTER_SECONDS
-
-
-@contextmanager
-def without_registry(host: str) -> Iterator[None]:
-    """``host`` alone does not reach it: others may pull meanwhile."""
-    reach = ("timeout", "2", "bash", "-c", ": < /dev/tcp/registry.sandbox/5000 && echo reached")
-    route = ("blackhole", on(host, "getent", "hosts", "registry.sandbox").split()[0])
-    assert on(host, *reach, check=False).strip() == "reached"
-    on(host, "ip", "route", "add", *route)
-    try:
-        assert on(host, *reach, check=False) == ""
-        yield
-    finally:
-        on(host, "ip", "route", "del", *route)
 
 
 @pytest.mark.deep
@@ -57,8 +41,7 @@ def test_back_and_back_under_load(staging: Environment) -> None:
     assert load.report.is_clean, load.report.failures
 
 
-# With those of both environments, so that the lanes are even.
-@pytest.mark.lane("rest")
+@pytest.mark.deep
 def test_a_rollback_needs_no_registry_and_no_vault_password(staging: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     staging.deployed("1.1.0")
     monkeypatch.setenv("MORPHEUS_VAULT_PASSWORD_STAGING", "not the password")

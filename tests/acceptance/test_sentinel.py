@@ -27,7 +27,7 @@ RUNS = {
     "audit": ("playbooks/audit.yml",),
 }
 # Those that read, render, print and log the most; the others after them, in make faults.
-EACH_TIME = ("fingerprint", "bad release", "wrong type", "config")
+EACH_TIME = ("bad release", "wrong type", "config")
 # What holds secrets on a host: the stack's own files, and the engine's description of containers, both closed to others.
 ALLOWED = (f"{STACK}/secrets/", "/var/lib/docker/containers/", "/run/containerd/", "/run/docker/")
 

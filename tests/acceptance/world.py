@@ -212,6 +212,21 @@ def play(playbook: str, inventory: str | Path, *options: str) -> Run:
 STAGING = Environment("staging", "staging.morpheus.app", 8443, ("staging-app-1",))
 PRODUCTION = Environment("production", "morpheus.app", 9443, ("production-app-1", "production-app-2"))
 
+
+@contextmanager
+def without_registry(host: str) -> Iterator[None]:
+    """``host`` alone does not reach it: others may pull meanwhile."""
+    reach = ("timeout", "2", "bash", "-c", ": < /dev/tcp/registry.sandbox/5000 && echo reached")
+    route = ("blackhole", on(host, "getent", "hosts", "registry.sandbox").split()[0])
+    assert on(host, *reach, check=False).strip() == "reached"
+    on(host, "ip", "route", "add", *route)
+    try:
+        assert on(host, *reach, check=False) == ""
+        yield
+    finally:
+        on(host, "ip", "route", "del", *route)
+
+
 _SERVERS = """
 import socket
 connection = socket.socket(socket.AF_UNIX)

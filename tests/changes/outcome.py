@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.world import ROOT, STAGING, Run, play
+from tests.acceptance.world import ROOT, STAGING, Run, play, without_registry
 from tests.changes import host
 from tests.changes.kinds import Kind
 from tests.changes.shop import Release, write
@@ -169,7 +169,8 @@ def _load(share: float) -> dict[str, Any]:
 
 def _play(kind: Kind, change: Change, directory: Path) -> Run:
     if change.phase == "back":
-        return play("rollback.yml", directory / "inventories" / "staging")
+        with without_registry(host.HOST):
+            return play("rollback.yml", directory / "inventories" / "staging")
     name = RELEASE if kind.verdicts == ("unchanged",) else f"{NEXT}-{change.phase}"
     return play("deploy.yml", write(change.tried, directory, name))
 
