@@ -106,7 +106,12 @@ def test_a_new_route_below_one_that_all_have_is_asked_of_its_hosts_before_the_ot
     """The service of the shorter route answers it until a host has the release, and no longer then."""
     found = placing({"app-1": ["*/"], "app-2": ["*/"]}, {"app-1": ["*/"], "app-2": ["*/", "*/a/"]})
     told = {"*/": ["app-1", "app-2"], "*/a/": ["app-2"]}
-    results = ({}, {"app-1": WELL}, {"app-2": WELL}, dict.fromkeys(("app-1", "app-2"), WELL))
+    results: tuple[dict[str, dict[str, Any]], ...] = (
+        {},
+        {"app-1": WELL},
+        {"app-2": WELL},
+        dict.fromkeys(("app-1", "app-2"), WELL),
+    )
     assert [hosts(forward(found, one)) for one in results] == [told] * 4
     failed = {"app-1": WELL, "app-2": {"failed": True, "left": "taken_back"}}
     assert hosts(back(found, failed, ["app-1"], {})) == told
