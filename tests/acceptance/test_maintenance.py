@@ -93,6 +93,7 @@ def test_switching_it_under_load_cuts_nothing(staging: Environment) -> None:
     assert set(health) == {200}
 
 
+@pytest.mark.deep
 def test_people_get_a_page_and_programs_json(staging: Environment) -> None:
     with maintenance(staging):
         assert shows_the_page(staging)

@@ -179,6 +179,7 @@ def test_a_mock_without_contracts_does_not_start(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr.startswith("ML_CONTRACTS: there is no contract")) == (1, True), ended.stderr
 
 
+@pytest.mark.deep
 def test_what_was_seen_kept_is_so_for_one_pin_and_one_contract_in_every_gateway(wide: World, mock: Process) -> None:
     gateway = started(wide, mock)
     contracts = Contracts.read(str(SOURCE))

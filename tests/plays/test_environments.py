@@ -50,6 +50,7 @@ def test_the_inventory_to_read_has_no_problem_and_needs_no_vault(here: Path, pla
     assert "VERDICT done: staging " in done.output
 
 
+@pytest.mark.deep
 def test_the_inventory_of_previews_has_no_problem_and_its_vault_is_no_inventory(here: Path) -> None:
     path = here / vault("preview")
     path.parent.mkdir()

@@ -140,6 +140,7 @@ def test_the_branch_stays_while_a_host_still_has_something(previews: Previews) -
     assert previews.branches() == ["preview-pr-1"]
 
 
+@pytest.mark.deep
 def test_jobs_learn_which_have_expired(previews: Previews) -> None:
     previews.supabase.ask("POST", f"/v1/projects/{STAGING}/branches", STAGING_TOKEN, {"branch_name": "preview-pr-1"})
     done = previews.play("list", "", "-e", "preview_state=listed", preview_expire_hours=0.000001)

@@ -200,6 +200,7 @@ def test_the_others_password_opens_nothing(runs: Runs, name: str, own: str) -> N
         ("imports by the other's vault", "production"),
     ],
 )
+@pytest.mark.deep
 def test_who_names_the_others_vault_is_refused_though_both_passwords_are_there(runs: Runs, name: str, other: str) -> None:
     done = runs[name]
     assert (done.code, done.asked) == (2, []), done.output

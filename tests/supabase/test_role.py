@@ -114,6 +114,7 @@ def test_what_is_declared_is_kept_once_and_the_audit_has_nothing_to_say(runs: Ru
     assert {"supabase-drift", "supabase-token-wide", "supabase-open", "supabase-accepted"} == passed(seen)
 
 
+@pytest.mark.deep
 def test_everything_that_is_wrong_is_a_finding_of_its_own(runs: Runs, database: dict[str, Any]) -> None:
     """Trust stands for what lets a host in: it is not refused. Here staging's host reaches production's database."""
     variables = declared(runs.supabase, [database], [database])

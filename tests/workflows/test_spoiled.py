@@ -117,13 +117,12 @@ SLIPS = {
 }
 
 
-# One of each kind: an order, a condition, an environment, a step, a key, what is cut off.
+# One of each kind: an order, an environment, a condition, a step, what is cut off.
 SLIPS_EACH_TIME = (
     "smoke test before the deploy",
     "approval before the plan",
     "a fork gets a preview",
     "nobody is asked",
-    "build without tests",
     "record unverified",
     "backups that nobody has listed",
     "pushes cut each other off",
