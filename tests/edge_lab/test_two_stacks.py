@@ -54,6 +54,7 @@ def roll(host: LabHost, release: str) -> list[str]:
 
 
 @pytest.mark.parametrize("rounds", [FEW_ROUNDS, pytest.param(ROUNDS, marks=pytest.mark.deep)])
+@pytest.mark.deep
 def test_nobody_notices_that_two_stacks_roll_at_the_same_time(rounds: int) -> None:
     """Each rollout has the edge reloaded twice, and changes what is admitted and routed in between."""
     with own_network(), two_stacks() as (loop, hosts):

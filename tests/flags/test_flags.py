@@ -39,6 +39,7 @@ def read(flags: Any, version: int) -> None:
     wait_for(is_read, f"version {version} was not read")
 
 
+@pytest.mark.deep
 def test_shares_are_within_two_points_over_ten_thousand_users_and_each_keeps_the_side(flags: Any, delivered: Delivered) -> None:
     before: set[str] = set()
     for percent in (0, 1, 10, 50, 75, 100):
