@@ -52,7 +52,7 @@ class Environment:
     port: int
     hosts: tuple[str, ...]
     inventories: str = "inventories"
-    # Of each rate of a load.
+    # Of the rates of requests that are answered at once.
     share: float = 1.0
 
     def copied(self, root: Path) -> Environment:
@@ -166,7 +166,8 @@ class Environment:
         return state
 
     def load(self, **options: Any) -> Load:
-        options["rate_keepalive"] = self.share * options.get("rate_keepalive", RATE)
+        options.setdefault("rate_keepalive", RATE)
+        options |= {rate: self.share * options[rate] for rate in ("rate_keepalive", "rate_new") if rate in options}
         return Load(Settings(url=f"https://{self.site}", connect=f"127.0.0.1:{self.port}", ca=str(CA), **options))
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tests.acceptance.world import ROOT, STAGING, Run, play, without_registry
 from tests.changes import host
@@ -113,11 +112,11 @@ def deployed(release: Release, directory: Path, name: str = RELEASE) -> None:
 
 
 def carry_out(kind: Kind, phase: str, directory: Path, *, share: float = 1) -> Outcome:
-    """``share``: of the load."""
+    """``share``: of the load's quick requests."""
     change = change_of(kind, phase)
     begin, journal_from = time.time(), len(host.journal())
     problems: list[str] = []
-    with STAGING.load(paths=written(change.asked()), **_load(share)) as load:
+    with replace(STAGING, share=share).load(paths=written(change.asked()), **_LOAD) as load:
         with strained(kind.strain):
             run = _play(kind, change, directory)
         verdict = verdict_of(run)
@@ -161,10 +160,9 @@ def carry_out(kind: Kind, phase: str, directory: Path, *, share: float = 1) -> O
     )
 
 
-def _load(share: float) -> dict[str, Any]:
-    """About a hundred a second, a fifth of them on connections of their own; or a share of these."""
-    often = {"rate_keepalive": 80 * share, "rate_new": 20 * share}
-    return {**often, "connections": 10, "rate_slow": 2, "slow_seconds": SLOW_SECONDS, "websockets": 0, "uploads": 0}
+# About a hundred a second, a fifth of them on connections of their own.
+_LOAD = {"rate_keepalive": 80, "connections": 10, "rate_new": 20, "rate_slow": 2, "slow_seconds": SLOW_SECONDS}
+_LOAD |= {"websockets": 0, "uploads": 0}
 
 
 def _play(kind: Kind, change: Change, directory: Path) -> Run:

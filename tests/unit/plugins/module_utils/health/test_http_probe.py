@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-# What a probe may take beyond its timeout on a machine that gives it no processor; servers wait for longer.
-SLACK_SECONDS = 8.0
+# What a probe may take beyond its timeout on a slow machine, and in how many attempts one has to.
+SLACK_SECONDS = 0.5
+ATTEMPTS = 5
 PATIENCE_SECONDS = 10.0
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
@@ -248,12 +249,20 @@ def assert_in_time(answer: Answer, took: float, timeout: float) -> None:
     assert timeout <= took < timeout + SLACK_SECONDS
 
 
+def assert_cut_off(asks: Callable[[], Answer], timeout: float) -> None:
+    """A machine that does other work may keep the processor from one attempt; a probe that takes too long does so in each."""
+    for _ in range(ATTEMPTS):
+        start = time.monotonic()
+        answer, took = asks(), time.monotonic() - start
+        if took < timeout + SLACK_SECONDS:
+            break
+    assert_in_time(answer, took, timeout)
+
+
 @pytest.mark.parametrize("handler", SLOW)
 def test_no_answer_takes_longer_than_its_timeout(serve: Callable[[Handler], Server], handler: Handler) -> None:
     server = serve(handler)
-    start = time.monotonic()
-    answer = probe(server.port, 0.3)
-    assert_in_time(answer, time.monotonic() - start, 0.3)
+    assert_cut_off(lambda: probe(server.port, 0.3), 0.3)
 
 
 def test_the_time_to_connect_counts_too() -> None:
@@ -446,13 +455,9 @@ def test_tls_does_not_give_an_answer_more_time(
     serve: Callable[[Handler], Server], certificates: Certificates, handler: Handler
 ) -> None:
     port = serve(encrypted(certificates, handler)).port
-    start = time.monotonic()
-    answer = HttpProbe(str(certificates.ca))(Endpoint("edge", f"https://127.0.0.1:{port}/"), 0.4)
-    assert_in_time(answer, time.monotonic() - start, 0.4)
+    assert_cut_off(lambda: HttpProbe(str(certificates.ca))(Endpoint("edge", f"https://127.0.0.1:{port}/"), 0.4), 0.4)
 
 
 def test_a_tls_handshake_that_never_ends_is_cut_off(serve: Callable[[Handler], Server]) -> None:
     port = serve(hanging).port
-    start = time.monotonic()
-    answer = HttpProbe()(Endpoint("edge", f"https://127.0.0.1:{port}/"), 0.3)
-    assert_in_time(answer, time.monotonic() - start, 0.3)
+    assert_cut_off(lambda: HttpProbe()(Endpoint("edge", f"https://127.0.0.1:{port}/"), 0.3), 0.3)
