@@ -26,8 +26,8 @@ RUNS = {
     "config": ("playbooks/config.yml",),
     "audit": ("playbooks/audit.yml",),
 }
-# Those that read, render, print and log the most; the others after them, in make faults.
-EACH_TIME = ("bad release", "wrong type", "config")
+# Those that read, render, print and log the most, after one that leaves its secrets on the host; the others are in make faults.
+EACH_TIME = ("deploy", "bad release", "wrong type", "config")
 # What holds secrets on a host: the stack's own files, and the engine's description of containers, both closed to others.
 ALLOWED = (f"{STACK}/secrets/", "/var/lib/docker/containers/", "/run/containerd/", "/run/docker/")
 

@@ -16,10 +16,19 @@ def seen(ages: dict[str, int]) -> set[str]:
     return {process for process, line in sentinel._command_lines(ages) if sentinel.holds(line)}
 
 
+def await_its_line(process: int) -> None:
+    """A process that has just become a program has no command line for a moment."""
+    line, deadline = Path(f"/proc/{process}/cmdline"), time.monotonic() + 60
+    while not sentinel.holds(line.read_bytes()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_new_process_is_seen_at_once() -> None:
     ages: dict[str, int] = {}
     assert seen(ages) == set()
     with subprocess.Popen(["sh", "-c", "read _", sentinel.MARK], stdin=subprocess.PIPE) as process:
+        await_its_line(process.pid)
         assert seen(ages) == {str(process.pid)}
     assert seen(ages) == set()
 
@@ -31,9 +40,6 @@ def test_a_process_that_becomes_another_program_later_is_seen() -> None:
             assert seen(ages) == set()
         assert process.stdin is not None
         print(sentinel.MARK, file=process.stdin, flush=True)
-        line, deadline = Path(f"/proc/{process.pid}/cmdline"), time.monotonic() + 60
-        while not sentinel.holds(line.read_bytes()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        await_its_line(process.pid)
         looks = [seen(ages) for _ in range(sentinel._EVERY_LOOKS)]
     assert [found for found in looks if found] == [{str(process.pid)}]

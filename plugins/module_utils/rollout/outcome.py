@@ -39,6 +39,7 @@ class Outcome:
     left_behind: int = 0
     interrupted: dict[str, str] = field(default_factory=dict)
     admitted: bool = False
+    _causes: int = field(default=0, init=False, repr=False, compare=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def did(self, step: Step, seconds: float) -> None:
@@ -72,14 +73,22 @@ class Outcome:
 
     def add_way_back(self, back: Outcome) -> None:
         """``back``: of what was done after this one had failed. What it drained and how long it took is not the release's."""
-        self.failed(*back.failures)
+        with self._lock:
+            self.failures += back.failures
         self.count(cut=back.cut, errors=back.errors)
         self.interrupted |= back.interrupted
 
-    def failed(self, *words: str) -> None:
-        """``words``: those that are empty say nothing."""
+    def failed(self, why: str, trouble: str) -> None:
+        """``trouble`` came of a failure, and neighbours are often sooner to have theirs: each ``why`` stands before it.
+
+        What is empty says nothing.
+        """
         with self._lock:
-            self.failures += [text for text in words if text]
+            if why:
+                self.failures.insert(self._causes, why)
+                self._causes += 1
+            if trouble:
+                self.failures.append(trouble)
 
     @property
     def seconds(self) -> dict[str, float]:

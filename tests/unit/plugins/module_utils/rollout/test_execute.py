@@ -569,3 +569,19 @@ def test_who_was_cut_off_from_the_edge_is_not_admitted_again(monkeypatch: pytest
     assert len(outcome.failures) == 1
     assert f"admit {cut_off.name}" not in host.log
     assert [one.name for one in host.serving("api")] == ["shop-api-2"]
+
+
+def test_why_a_rollout_failed_stands_before_what_came_of_it() -> None:
+    """A neighbour that only gives way is often sooner to have trouble of its own."""
+    outcome = Outcome()
+    outcome.failed("", "the neighbour could not be taken back")
+    outcome.failed("the gate", "")
+    outcome.failed("the second gate", "its service could not be taken back")
+    outcome.add_way_back(Outcome(failures=["the way back"]))
+    assert outcome.failures == [
+        "the gate",
+        "the second gate",
+        "the neighbour could not be taken back",
+        "its service could not be taken back",
+        "the way back",
+    ]
