@@ -81,9 +81,10 @@ lint: $(VENV)/.stamp ## Check style and types
 	yamllint --strict .
 	python -m tests.ansible_lint --offline
 
+# Twice as many as processors: half of the time of a unit goes by in waiting, for a disk or for a clock.
 .PHONY: unit
 unit: $(VENV)/.stamp ## Run the tests that need no Docker
-	pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+	pytest --numprocesses=$$((2 * $$(nproc))) --dist=loadfile --no-loadscope-reorder
 
 .PHONY: endings
 endings: $(VENV)/.stamp ## End every playbook in every way, and play what else `make unit` leaves out
@@ -372,17 +373,18 @@ bench: provisioned ## Measure deploys beside their floor and beside docker compo
 	$(BIN)/python -m tests.bench
 
 # None of these needs the sandbox. Each line is one after the other, and "logs" and "monitoring" want what "ml-gateway" installs.
-# Not more lines: what waits for something asks for it until it is there, also while it gets little of a processor. The lab waits
-# most; first it would find no image of the edge.
+# So many lines that the processors have enough to do when the sandbox's tests have ended: most of these wait now and then. The lab
+# waits most; first it would find no image of the edge.
 EDGE := workflows lab
 CODE := lint unit
-SERVERS := migrations migration-tools backup supabase ml-gateway logs flags monitoring
+SERVERS := migrations migration-tools backup supabase
+MODELS := ml-gateway logs flags monitoring
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@tests/aside 'tests/rows $(foreach row,EDGE CODE SERVERS,"$($(row))")' \
-		'make --no-print-directory provisioned && tests/side-by-side molecule'
+	@trap 'tests/hosts unpause' EXIT; tests/aside 'tests/rows $(foreach row,EDGE CODE SERVERS MODELS,"$($(row))")' \
+		'{ make --no-print-directory provisioned && tests/side-by-side molecule; } && ended=0 || ended=$$?; tests/hosts pause; exit $$ended'
 
 .PHONY: clean
 clean: ## Remove what the tools made here; the sandbox stays

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import sentinel
-from tests.acceptance.world import STACK, Environment, edit_vault, on
+from tests.acceptance.world import STACK, STAGING, edit_vault, on
 
 HOST = "staging-app-1"
 LOUD = ("-vvvv", "--diff")
@@ -32,12 +32,14 @@ EACH_TIME = ("deploy", "bad release", "wrong type", "config")
 ALLOWED = (f"{STACK}/secrets/", "/var/lib/docker/containers/", "/run/containerd/", "/run/docker/")
 
 
+@pytest.mark.lane("staging")
 @pytest.mark.parametrize(
     "runs", [pytest.param(EACH_TIME, id="each time"), pytest.param(tuple(RUNS), id="all", marks=pytest.mark.deep)]
 )
 def test_a_marked_secret_is_nowhere_but_where_it_belongs(
-    runs: tuple[str, ...], staging: Environment, inventories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: tuple[str, ...], inventories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whatever release there is before the first deploy."""
     traces = sentinel.Traces(tmp_path / "controller")
     for name, value in traces.environment.items():
         monkeypatch.setenv(name, value)
@@ -49,7 +51,7 @@ def test_a_marked_secret_is_nowhere_but_where_it_belongs(
         outcomes = {}
         for what in runs:
             playbook, *options = RUNS[what]
-            run = staging.play(playbook, *options, *LOUD, inventory=inventory)
+            run = STAGING.play(playbook, *options, *LOUD, inventory=inventory)
             outcomes[what] = run.code
             if sentinel.holds(run.output.encode()):
                 line = next(line for line in run.output.splitlines() if sentinel.holds(line.encode()))

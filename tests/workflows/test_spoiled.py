@@ -120,7 +120,6 @@ SLIPS = {
 # One of each kind: an order, an environment, a condition, a step, what is cut off.
 SLIPS_EACH_TIME = (
     "smoke test before the deploy",
-    "approval before the plan",
     "a fork gets a preview",
     "nobody is asked",
     "record unverified",

@@ -56,7 +56,14 @@ def test_status_and_check_mode_name_it_and_change_nothing(world: World, row: Row
         assert commands(planned.said)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.says], ids=each)
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=each(row), marks=[pytest.mark.deep] if number % 2 else [])
+        for number, row in enumerate(ROWS)
+        if row.says
+    ],
+)
 def test_the_commands_of_status_mend_it(world: World, row: Row) -> None:
     row.damage(world)
     found = world.status()
