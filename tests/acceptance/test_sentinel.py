@@ -26,8 +26,8 @@ RUNS = {
     "config": ("playbooks/config.yml",),
     "audit": ("playbooks/audit.yml",),
 }
-# Those that read, render, print and log the most, after one that leaves its secrets on the host; the others are in make faults.
-EACH_TIME = ("deploy", "bad release", "wrong type", "config")
+# Those that read, render, print and log the most, after what has to be before them; the others are in make faults.
+EACH_TIME = ("fingerprint", "deploy", "bad release", "wrong type", "config")
 # What holds secrets on a host: the stack's own files, and the engine's description of containers, both closed to others.
 ALLOWED = (f"{STACK}/secrets/", "/var/lib/docker/containers/", "/run/containerd/", "/run/docker/")
 
@@ -59,11 +59,11 @@ def test_a_marked_secret_is_nowhere_but_where_it_belongs(
         leaks += traces.left()
         # The search itself can see: the files where the secret belongs hold it.
         found = sentinel.on_host(HOST)
-    assert any(path.startswith(f"{STACK}/secrets/") for path, _, _ in found)
-    leaks += [f"{path} ({mode})" for path, mode, is_open in found if is_open or not path.startswith(ALLOWED)]
-    leaks += traces.found
     bad = {what for what, code in outcomes.items() if code}
     # An audit may find something of the host that this test knows nothing of.
     assert bad - {"audit"} == {"bad release", "wrong type"}
+    assert any(path.startswith(f"{STACK}/secrets/") for path, _, _ in found)
+    leaks += [f"{path} ({mode})" for path, mode, is_open in found if is_open or not path.startswith(ALLOWED)]
+    leaks += traces.found
     assert leaks == []
     assert sentinel.MARK not in on(HOST, "journalctl", "--no-pager", "--output", "cat")

@@ -112,13 +112,23 @@ def _moved(now: Keys, wanted: Keys, gone: Mapping[str, set[str]]) -> list[str]:
 
 
 def _foreign(answers: Results, wanted: Keys) -> list[str]:
-    return [
-        f"edge_upstreams of {name} names none of {', '.join(sorted(hosts))}, and the route {key} leads there alone; name hosts "
-        "there as the inventory does"
-        for name, found in sorted(answers.items())
-        for key, hosts in sorted(_hosts(wanted).items())
-        if not hosts & {*found["upstreams"]}
-    ]
+    """Routes for which a balancer would have nobody to ask."""
+    problems = []
+    for name, found in sorted(answers.items()):
+        asked = sorted({*found["upstreams"]} & {*wanted})
+        for key, names in sorted(_hosts(wanted).items()):
+            if names & {*asked}:
+                continue
+            hosts = ", ".join(sorted(names))
+            problems.append(
+                f"{name} asks only {', '.join(asked)} (edge_upstreams), and the route {key} would be on {hosts} alone, so whoever "
+                f"comes by {name} would find nobody; name {hosts} there, too, or let its service run on {asked[0]} as well "
+                "(services[].hosts)"
+                if asked
+                else f"edge_upstreams of {name} names none of {hosts}, and the route {key} leads there alone; name hosts there as "
+                "the inventory does"
+            )
+    return problems
 
 
 def _hosts(keys: Keys) -> dict[str, set[str]]:
