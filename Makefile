@@ -167,23 +167,18 @@ $(VENV)/migration-tools/.stamp: $(VENV)/.stamp
 migration-tools: $(VENV)/migration-tools/.stamp postgres ## Ask Alembic and Django what is pending, and read the same from their ledgers
 	$(VENV)/migration-tools/bin/python -m pytest tests/migration_tools
 
-$(VENV)/ml-gateway/.stamp: $(VENV)/.stamp
+$(VENV)/services/.stamp: $(VENV)/.stamp
 	$(PYTHON) -m venv --without-pip $(@D)
-	$(call PIP_IN,$(@D)) --group ml-gateway
+	$(call PIP_IN,$(@D)) --group services
 	@touch $@
 
 .PHONY: ml-gateway
-ml-gateway: $(VENV)/ml-gateway/.stamp postgres ## Kill the ML gateway at any time, and compare its books with the log of the provider's stub
-	$(VENV)/ml-gateway/bin/python -m pytest $(MARK) tests/ml_gateway
-
-$(VENV)/flags/.stamp: $(VENV)/.stamp
-	$(PYTHON) -m venv --without-pip $(@D)
-	$(call PIP_IN,$(@D)) --group flags
-	@touch $@
+ml-gateway: $(VENV)/services/.stamp postgres ## Kill the ML gateway at any time, and compare its books with the log of the provider's stub
+	$(VENV)/services/bin/python -m pytest $(MARK) tests/ml_gateway
 
 .PHONY: flags
-flags: $(VENV)/flags/.stamp ## Switch the example's feature flags under load
-	$(VENV)/flags/bin/python -m pytest $(MARK) tests/flags
+flags: $(VENV)/services/.stamp ## Switch the example's feature flags under load
+	$(VENV)/services/bin/python -m pytest $(MARK) tests/flags
 
 MONITORING := .cache/monitoring
 MONITORING_PACKAGES := prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter \
@@ -203,7 +198,7 @@ $(MONITORING_STAMP):
 	@touch $@
 
 .PHONY: monitoring
-monitoring: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(MONITORING_STAMP) postgres ## Try every alert and every panel with the real Prometheus
+monitoring: $(VENV)/.stamp $(VENV)/services/.stamp $(MONITORING_STAMP) postgres ## Try every alert and every panel with the real Prometheus
 	pytest $(MARK) tests/monitoring
 
 LOGS := .cache/logs
@@ -218,7 +213,7 @@ $(LOGS)/.stamp:
 	@touch $@
 
 .PHONY: logs
-logs: $(VENV)/.stamp $(VENV)/ml-gateway/.stamp $(LOGS)/.stamp ## Send logs to the real rsyslog, and follow one request through all of them
+logs: $(VENV)/.stamp $(VENV)/services/.stamp $(LOGS)/.stamp ## Send logs to the real rsyslog, and follow one request through all of them
 	pytest tests/logs
 
 BROWSER := .cache/browser
@@ -372,7 +367,7 @@ edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbe
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench
 
-# None of these needs the sandbox. Each line is one after the other, and "logs" and "monitoring" want what "ml-gateway" installs.
+# None of these needs the sandbox. Each line is one after the other, and the last one wants what "ml-gateway" installs.
 # So many lines that the processors have enough to do when the sandbox's tests have ended: most of these wait now and then. The lab
 # waits most; first it would find no image of the edge.
 EDGE := workflows lab

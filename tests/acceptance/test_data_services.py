@@ -109,6 +109,7 @@ def one_at_a_time(ledger: Ledger) -> Iterator[None]:
     assert max(seen) == 1, events
 
 
+@pytest.mark.deep
 def test_a_database_is_replaced_one_at_a_time_and_keeps_what_it_holds(ledger: Ledger) -> None:
     before = ledger.container()
     check = ledger.deployed("2.0.0", "--check")

@@ -25,7 +25,7 @@ from tests.edge_lab.namespace import end_with_parent, in_a_thread
 from tests.hangs import HANGS_AFTER_SECONDS
 from tests.logs.world import ROOT, wait_for
 
-PYTHON = os.environ.get("SERVICES_PYTHON", str(ROOT / ".venv" / "ml-gateway" / "bin" / "python"))
+PYTHON = os.environ.get("SERVICES_PYTHON", str(ROOT / ".venv" / "services" / "bin" / "python"))
 PORTS = {"api": 8100, "ml-gateway": 9100, "ml-mock": 9000}
 KEY = "correct-horse-battery"
 ENDPOINT = {"provider": "mock", "id": "comic", "model": "mock", "timeout_seconds": 10, "concurrency": 10}

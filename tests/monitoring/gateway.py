@@ -22,7 +22,7 @@ from tests.postgres import free_port
 from tests.runpod_stub import KEY
 
 # The gateway's packages are beside those of the tests, see the Makefile.
-_PYTHON = ROOT / ".venv" / "ml-gateway" / "bin" / "python"
+_PYTHON = ROOT / ".venv" / "services" / "bin" / "python"
 # What a call may cost at most is its price by the seconds it may take.
 _ENDPOINT = {"provider": "runpod", "model": "comic-xl", "version": "1.4.0", "concurrency": 100, "timeout_seconds": 60}
 _PRICES = {"comic": "0.00001", "film": "0.00128", "dear": "1"}

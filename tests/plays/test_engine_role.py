@@ -58,7 +58,9 @@ REFUSED = (
             marks=pytest.mark.deep,
         ),
         pytest.param("docker", "docker-ce installed\ndocker.io not-installed\n", "", id="what is wanted", marks=pytest.mark.deep),
-        pytest.param("distro", "docker-ce config-files\ndocker.io installed\n", "", id="removed, not purged"),
+        pytest.param(
+            "distro", "docker-ce config-files\ndocker.io installed\n", "", id="removed, not purged", marks=pytest.mark.deep
+        ),
         pytest.param("distro", "", "", id="a bare host", marks=pytest.mark.deep),
     ],
 )

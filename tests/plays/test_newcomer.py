@@ -35,15 +35,29 @@ def newcomer(home: Path, tmp_path: Path) -> Newcomer:
     return Newcomer(home, here, {"ANSIBLE_SSH_EXECUTABLE": f"{home}/ssh"})
 
 
-def test_from_an_empty_directory_to_two_environments_that_pass_the_preflight(newcomer: Newcomer) -> None:
+def begin_staging(newcomer: Newcomer) -> str:
+    """From an empty directory, as far as no host is asked; the command that it says to deploy with."""
     (newcomer.here / "compose.yml").write_text(COMPOSE)
     said = newcomer.well(new("-e name=staging -e hosts=10.0.0.1,10.0.0.2 -e site=staging.shop.example"))
     assert "Yours to fill in" not in said
-    # What it says to type next, as far as no host is asked.
     for command in [command for command in commands(said) if re.search(r"\.(fingerprint|config) ", command)]:
         assert "VERDICT done: staging " in newcomer.well(command)
     [deploy] = [command for command in commands(said) if "morpheus.deploy.deploy " in command]
+    return deploy
 
+
+def passes_the_preflight(newcomer: Newcomer, deploy: str, name: str) -> None:
+    said = newcomer.well(f"{deploy.replace('/staging', f'/{name}')} --tags preflight")
+    assert f"VERDICT done: {name} deploy (--tags preflight)" in said
+
+
+def test_from_an_empty_directory_to_an_environment_that_passes_the_preflight(newcomer: Newcomer) -> None:
+    passes_the_preflight(newcomer, begin_staging(newcomer), "staging")
+
+
+@pytest.mark.deep
+def test_a_second_environment_changes_what_it_has_to_in_the_first_and_both_pass_the_preflight(newcomer: Newcomer) -> None:
+    deploy = begin_staging(newcomer)
     before = newcomer.files()
     newcomer.well(new("-e name=production -e hosts=10.1.0.1 -e site=shop.example"))
     after = newcomer.files()
@@ -56,8 +70,7 @@ def test_from_an_empty_directory_to_two_environments_that_pass_the_preflight(new
     assert (done.returncode, "VERDICT" in done.stdout, "-e hosts=10.9.9.9 would be lost" in done.stdout) == (2, False, True)
     newcomer.well("ansible-playbook morpheus.deploy.config -i inventories/production -e config_diff=staging")
     for name in ("staging", "production"):
-        said = newcomer.well(f"{deploy.replace('/staging', f'/{name}')} --tags preflight")
-        assert f"VERDICT done: {name} deploy (--tags preflight)" in said
+        passes_the_preflight(newcomer, deploy, name)
 
 
 @pytest.mark.deep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-EFFORT = float(os.environ.get("HYPOTHESIS_EFFORT", "0.4"))
+EFFORT = float(os.environ.get("HYPOTHESIS_EFFORT", "0.25"))
 
 
 def examples(count: int) -> int:

@@ -142,7 +142,10 @@ def test_a_stack_that_is_removed_from_some_of_its_hosts_is_asked_of_the_others_a
         ({"balancers": {"lb-1": {"msg": "no route to host"}}}, "lb-1 (balancer) could not be asked whom it asks"),
         ({"knows": {"knows_placed": False}}, "lb-1: this balancer was set up before it could ask some hosts only"),
         ({"knows": {"upstreams": ["blue"]}}, "edge_upstreams of lb-1 names none of app-1, app-2"),
-        ({"knows": {"upstreams": ["app-1", "blue"]}}, "lb-1 asks only app-1 (edge_upstreams), and the route */a/ would be on app-2"),
+        (
+            {"knows": {"upstreams": ["app-1", "blue"]}},
+            "lb-1 asks only app-1 (edge_upstreams), and the route */a/ would be on app-2",
+        ),
     ],
 )
 def test_what_speaks_against_it(more: dict[str, Any], said: str) -> None:
