@@ -33,7 +33,7 @@ STACK = f"{BASE}/stacks/morpheus"
 # it has the load of the benchmark.
 RATE, FULL_RATE = 50.0, 100.0
 # Of these, where three lanes and all other tests have two processors.
-SHARE_IN_A_LANE = 0.4
+SHARE_IN_A_LANE = 0.3
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ def test_a_change_between_two_releases_fails_no_request(
     live, wrong = kind.before, list[str]()
     in_ci = pytestconfig.option.markexpr == "handful"
     for phase in kind.phases:
-        # Of the releases that fail it makes the one that has begun to serve: more has to be undone then.
-        if in_ci and phase == "never":
+        # A release that fails under load is one of production's tests, and of the laboratory's.
+        if in_ci and phase in ("never", "late"):
             continue
         if phase == "back" and live is kind.before:
             continue
