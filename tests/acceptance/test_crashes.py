@@ -59,7 +59,8 @@ def crash(environment: Environment, release: str, line: int, victim: str) -> str
     return seen.strip()
 
 
-@pytest.mark.parametrize("victim", [pytest.param("module", marks=pytest.mark.deep), "controller"])
+@pytest.mark.deep
+@pytest.mark.parametrize("victim", ["module", "controller"])
 def test_a_rollout_killed_at_any_line_of_its_journal_is_finished_by_the_next_run(staging: Environment, victim: str) -> None:
     lines = range(1, LAST) if os.environ.get("CRASH_LINES") == "all" else LINES[victim]
     killed = []
