@@ -216,11 +216,11 @@ def test_what_an_application_nests_without_end_is_kept_and_goes_and_no_link_of_i
     data = host.releases.project / "data"
     data.mkdir(parents=True, exist_ok=True)
     (data / "link").symlink_to(outside)
-    # Deeper than any path may be long.
+    # Deeper than any path may be long (4,096), and than functions may call themselves (1,000 times).
     here = os.open(data, os.O_RDONLY)
-    for _ in range(2500):
-        os.mkdir("d", dir_fd=here)
-        below = os.open("d", os.O_RDONLY, dir_fd=here)
+    for _ in range(1100):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
     os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=here))
