@@ -44,7 +44,7 @@ def ensure_container(
     ingredients = (*create, *map(str, others), image_id(image), hashlib.sha256(files).hexdigest())
     spec = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
     state, found_spec = _inspect(name)
-    if state == "paused":
+    if state == "paused" and found_spec:
         # By tests/hosts, of a run that was killed before it could let them go on.
         run("docker", "unpause", name, what=f"Letting {name} go on")
         state = "running"

@@ -61,7 +61,7 @@ REFUSED = (
         pytest.param(
             "distro", "docker-ce config-files\ndocker.io installed\n", "", id="removed, not purged", marks=pytest.mark.deep
         ),
-        pytest.param("distro", "", "", id="a bare host", marks=pytest.mark.deep),
+        pytest.param("distro", "", "", id="a bare host"),
     ],
 )
 def test_an_engine_that_is_installed_is_never_replaced_by_another_one(

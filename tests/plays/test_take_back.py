@@ -221,8 +221,7 @@ ROLL_BACK = [
 ]
 
 
-@pytest.mark.deep
-@pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.deep), 2])
 def test_a_rollback_that_fails_on_a_host_stops_there_and_takes_nothing_back(tmp_path: Path, at_once: int) -> None:
     stays = rolled(back=True, failed=True, left="as_before", msg="this host has lost an image")
     answers = {"app-1": rolled(back=True), "app-2": stays, "app-3": rolled(back=True)}

@@ -17,7 +17,6 @@ DEEP = {
     scenarios.what_a_browser_finds_amiss_takes_the_release_back_and_is_kept,
     scenarios.a_tag_waits_for_the_one_that_is_deployed_and_cuts_nobody_off,
     scenarios.only_tags_go_to_production,
-    scenarios.what_staging_has_not_proved_is_not_even_planned,
     scenarios.where_nobody_can_review_another_person_dispatches,
     scenarios.a_night_that_cannot_renew_a_certificate_says_so,
     scenarios.a_night_tells_of_money_of_flags_and_of_versions,
