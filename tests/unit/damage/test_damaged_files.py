@@ -81,8 +81,9 @@ def test_an_undamaged_host_gives_no_warning(host: PreparedHost, command: str) ->
     assert not answer.get("changes")
 
 
-def test_each_damage_is_tried_each_time_and_no_file_twice() -> None:
-    labels, damages = zip(*each_time(), strict=True)
+def test_each_damage_and_a_third_of_the_files_are_tried_each_time() -> None:
+    tried = [case.values for case in marked() if not case.marks]
+    labels, damages = ([case[place] for case in tried] for place in (0, 1))
     assert ({*damages}, len({*labels})) == ({*DAMAGES}, len(labels))
     assert len(labels) >= len(FILES) / 3
 
