@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,8 +59,8 @@ def clean(load: Load, what: str) -> None:
     assert load.report.is_clean, load.report.failures
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _images() -> Iterator[None]:
+@contextmanager
+def newer_images() -> Iterator[None]:
     """What a registry has by now."""
     # HAProxy itself is well, so it accepts the configuration.
     entry = '#!/bin/sh\necho "this one never serves" >&2\nexit 1\n'
@@ -75,8 +76,16 @@ def _images() -> Iterator[None]:
             (context / "Dockerfile").write_text(recipe)
             sh("docker", "build", "--quiet", "--tag", name, str(context), what=f"Building {name}")
             sh("docker", "push", "--quiet", name, what=f"Pushing {name}")
-    yield
-    sh("docker", "image", "rm", "--force", *names, what="Removing the test's images")
+    try:
+        yield
+    finally:
+        sh("docker", "image", "rm", "--force", *names, what="Removing the test's images")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _images() -> Iterator[None]:
+    with newer_images():
+        yield
 
 
 @pytest.fixture

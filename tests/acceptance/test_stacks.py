@@ -60,13 +60,15 @@ class Project:
     environment: Environment
     root: Path
 
-    def write(self, *, after: tuple[str, ...] = (), answer: str = "200", release: str = "1.0.0") -> None:
-        """``after``: what the example comes after. ``answer``: how the other stack answers; ``release``: of that one."""
+    def write(self, *, after: tuple[str, ...] = (), answer: str = "200", release: str = "1.0.0", hosts: str = "") -> None:
+        """``after``: what the example comes after. ``answer``: how the other one answers; ``release`` and ``hosts``: of that one
+        (every host where none is named).
+        """
         source = self.root / "stacks" / "echo"
         source.mkdir(exist_ok=True)
         (source / "compose.yml").write_text(yaml.safe_dump(ECHO))
-        directory = self.root / "inventories" / "staging" / "group_vars" / "all"
-        original = ROOT / "inventories" / "staging" / "group_vars" / "all"
+        directory = self.root / "inventories" / self.environment.name / "group_vars" / "all"
+        original = ROOT / "inventories" / self.environment.name / "group_vars" / "all"
         variables = yaml.safe_load((original / "stack.yml").read_text())
         rotation = yaml.safe_load((original / "rotation.yml").read_text())
         (directory / "rotation.yml").unlink(missing_ok=True)
@@ -78,7 +80,7 @@ class Project:
             "source": "{{ inventory_dir }}/../../stacks/echo",
             "release": release,
             "compose_files": ["compose.yml"],
-            "services": [SERVICE],
+            "services": [{**SERVICE, **({"hosts": hosts} if hosts else {})}],
             "variables": {"ANSWER": answer},
         }
         variables["stacks"] = {"echo": echo, "morpheus": {**example, "after": [*after]}}
@@ -90,11 +92,11 @@ class Project:
         return {name: (one["verdict"], one["failed"]) for name, one in found["stacks"].items()}
 
 
-def answer() -> str:
-    """Status and release that users of the other stack get; its status alone when it is not its own answer."""
+def answer(host: str = HOST) -> str:
+    """Status and release that users of the other stack get by this host; its status alone when it is not its own answer."""
     url = f"https://{SITE}/health"
     asked = ("curl", "-sk", "--resolve", f"{SITE}:443:127.0.0.1", "-w", " %{http_code}", url)
-    body, _, status = on(HOST, *asked).rpartition(" ")
+    body, _, status = on(host, *asked).rpartition(" ")
     return f"{status} {json.loads(body)['version']}" if body.startswith("{") else status
 
 

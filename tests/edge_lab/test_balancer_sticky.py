@@ -65,7 +65,7 @@ def test_checks_go_on_in_a_worker_that_was_told_the_addresses(balancer: Balancer
     balancer.await_up(set(NAMES))
     text = (balancer.paths.conf / "haproxy.cfg").read_text()
     # These hosts have no names, so none is told.
-    said = addresses.server_state({"127.0.0.1": "127.0.0.1"}, [text]).replace(" 0 0 0 127.0.0.1 ", " 0 0 0 - ")
+    said = addresses.server_state({"127.0.0.1": "127.0.0.1"}, {}, [text]).replace(" 0 0 0 127.0.0.1 ", " 0 0 0 - ")
     assert "0 upstreams 0 app-2 127.0.0.1 2 " in said
     balancer.paths.addresses.write_text(said)
     assert Socket(str(balancer.paths.master)).ask("reload").startswith("Success=1")

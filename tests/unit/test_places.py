@@ -17,16 +17,19 @@ DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 
 def texts(source: str) -> list[str]:
     """Texts in the code, without documentation."""
-    tree = ast.parse(source)
-    told = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id in DOCUMENTATION for to in node.targets):
-            told += [one for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
-    return [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and all(node is not one for one in told)
-    ]
+    found: list[str] = []
+    left: list[ast.AST] = [node for node in ast.parse(source).body if not _documents(node)]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Constant):
+            found += [node.value] if isinstance(node.value, str) else []
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            left += ast.iter_child_nodes(node)
+    return found
+
+
+def _documents(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id in DOCUMENTATION for to in node.targets)
 
 
 def strays(source: str) -> list[str]:

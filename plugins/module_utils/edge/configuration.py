@@ -148,12 +148,13 @@ class EdgeConfiguration:
         try:
             with suppress(EdgeError, OSError):
                 path.unlink(missing_ok=True)
-                known = addresses.of_names(Socket(str(self.paths.socket)).ask("show servers state"))
+                table = Socket(str(self.paths.socket)).ask("show servers state")
+                known, down = addresses.of_names(table), addresses.of_hosts_down(table)
                 texts = [one.read_text(errors="replace") for one in self.paths.conf.rglob("*.cfg") if not holds_users(one.name)]
                 # "x": HAProxy's own user may write in this directory, and must not choose what is written to.
                 with path.open("x") as stream:
                     os.fchmod(stream.fileno(), 0o644)
-                    stream.write(addresses.server_state(known, texts))
+                    stream.write(addresses.server_state(known, down, texts))
             yield
         finally:
             with suppress(OSError):

@@ -18,6 +18,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import destination, options_of, service_at
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Service
 
+# Of a balancer: its hosts, which alone have checks of their own.
+UPSTREAMS = "upstreams"
 TUNNELS = ".tunnels"
 ANY = ".any"
 # What a backend is for -> what its name adds to that of the service.

@@ -26,12 +26,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import EDGE_BASE, PLACED, DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import HAPROXY_DIRECTORY
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.configuration import EdgeConfiguration
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import UPSTREAMS
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.old_workers import OldWorkers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.routes import writable
 
 MAP, CONFIG, RECORDS = "placed.map", "stacks/_placed.cfg", "placed"
-ALL = "upstreams"
 PREFIX, ANY = "placed.", ".any"
 GUARDED = "guarded"
 # An idle connection of a user lives for 75 s (timeout http-keep-alive), and what is under way by then is its last request.
@@ -81,7 +81,7 @@ class Upstreams:
         for line in text.splitlines():
             words = line.split()
             if line and not line.startswith((" ", "#")):
-                within = line.startswith(f"backend {ALL} ")
+                within = line.startswith(f"backend {UPSTREAMS} ")
             elif within and words[:1] in (["use-server"], ["server"]):
                 self._lines.setdefault(words[1], []).append(line)
 
@@ -111,7 +111,7 @@ class Upstreams:
         return found
 
     def _value(self, stacks: str, route: Route) -> str:
-        backend = ALL if route.hosts == self.names else backend_name(route.hosts)
+        backend = UPSTREAMS if route.hosts == self.names else backend_name(route.hosts)
         return "|".join([backend, stacks, *([GUARDED] if route.guarded else [])])
 
     def _backends(self, hosts: frozenset[str]) -> list[str]:
@@ -120,11 +120,11 @@ class Upstreams:
         lines = [line for host in sorted(hosts) for line in self._lines[host]]
         servers = [line for line in lines if line.split()[0] == "server"]
         return [
-            f"backend {name} from {ALL}",
+            f"backend {name} from {UPSTREAMS}",
             *(line for line in lines if line not in servers),
-            *(f"{line} track {ALL}/{line.split()[1]}" for line in servers),
+            *(f"{line} track {UPSTREAMS}/{line.split()[1]}" for line in servers),
             "",
-            f"backend {name}{ANY} from {ALL}",
+            f"backend {name}{ANY} from {UPSTREAMS}",
             *servers,
             "",
         ]
@@ -248,7 +248,7 @@ class Placed:
 
     def _mapped(self) -> dict[str, dict[str, Route]]:
         """What the map and its backends say: nobody else's run changes it, so a record that was lost can be read from them."""
-        hosts, name = {ALL: set(self.upstreams.names)}, ""
+        hosts, name = {UPSTREAMS: set(self.upstreams.names)}, ""
         for line in self._text(CONFIG).splitlines():
             words = line.split()
             if words[:1] == ["backend"]:

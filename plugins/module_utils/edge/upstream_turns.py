@@ -17,13 +17,13 @@ from pathlib import Path
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.atomic import write_atomically
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
+from ansible_collections.morpheus.deploy.plugins.module_utils.edge.haproxy import UPSTREAMS
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.paths import EdgePaths
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.placed import Placed
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.sockets import Socket
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.tables import Server, parse_servers
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge.upstreams import Everybody, KeptOff
 
-BACKEND = "upstreams"
 POLL_SECONDS = 0.2
 _PLAYBOOK = re.compile(r"[a-z_]+")
 
@@ -120,7 +120,7 @@ class Turns:
 
     def _hosts(self) -> Mapping[str, Server]:
         servers = parse_servers(self._socket.ask("show servers state"))
-        return {one.name: one for one in servers if one.backend == BACKEND}
+        return {one.name: one for one in servers if one.backend == UPSTREAMS}
 
     def _comes(self, name: str, seconds: float, *, down: bool) -> bool:
         deadline = self._clock.now() + seconds

@@ -69,8 +69,9 @@ def test_a_prepared_host_has_been_to_every_place_in_the_code_that_writes_a_file(
 
 
 def test_every_name_of_a_file_in_the_code_is_in_the_table(code: dict[str, str]) -> None:
-    ends = {name: name.lstrip("*") for name in names(code) if name.startswith((".", "*"))}
-    whole = names(code) - ends.keys() - TABLE
+    found = names(code)
+    ends = {name: name.lstrip("*") for name in found if name.startswith((".", "*"))}
+    whole = found - ends.keys() - TABLE
     missing = whole | {name for name, end in ends.items() if not any(one.endswith(end) for one in TABLE)}
     assert missing == {*NOT_OURS}
 

@@ -59,15 +59,15 @@ def places(sources: dict[str, str]) -> dict[tuple[str, int], str]:
     for name, source in sources.items():
         if name == _OWN or not re.search(r"write_|put_right|open\(|\.touch\(", source):
             continue
-        around: dict[ast.AST, str] = {}
-        tree = ast.parse(source)
-        for function in ast.walk(tree):
-            if isinstance(function, ast.FunctionDef):
-                # The innermost one comes last.
-                around |= dict.fromkeys(ast.walk(function), function.name)
-        for call in (node for node in around if isinstance(node, ast.Call) and _writes(node)):
-            for line in range(call.lineno, (call.end_lineno or call.lineno) + 1):
-                found[name, line] = f"{name.removeprefix('plugins/')}: {around[call]}"
+        # Each with the innermost function around it.
+        left: list[tuple[ast.AST, str]] = [(ast.parse(source), "")]
+        while left:
+            node, function = left.pop()
+            if function and isinstance(node, ast.Call) and _writes(node):
+                for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                    found[name, line] = f"{name.removeprefix('plugins/')}: {function}"
+            within = node.name if isinstance(node, ast.FunctionDef) else function
+            left += [(child, within) for child in ast.iter_child_nodes(node)]
     return found
 
 

@@ -6,12 +6,10 @@ that has imported the version, see driver.py.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,8 +44,9 @@ def tree(base: str, directory: Path) -> Path:
         archive = git("archive", commit or "none", *NEEDED)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip(f"needs the history of the repository to compare with {base}: this is a shallow clone, or no clone")
-    with tarfile.open(fileobj=io.BytesIO(archive)) as found:
-        found.extractall(directory, filter="tar")
+    directory.mkdir()
+    # Python's own tarfile takes ten times as long.
+    subprocess.run(["tar", "--extract", "--directory", directory], input=archive, check=True)
     return directory
 
 

@@ -23,7 +23,7 @@ def test_an_address_is_known_by_its_name_once_there_is_one() -> None:
 def test_a_server_has_its_address_wherever_it_stands_in_the_new_configuration() -> None:
     """In another slot, with another port and in the backend of another service: the container is the same."""
     text = render_backends("shop", ["backend"], 3, {"backend": {"s2": ("shop-api-1", 9000), "s3": ("shop-api-9", 9000)}})
-    assert addresses.server_state(addresses.of_names(TABLE), [text]).splitlines() == [
+    assert addresses.server_state(addresses.of_names(TABLE), {}, [text]).splitlines() == [
         "1",
         *(
             f"0 shop.backend{purpose} 0 s2 172.18.0.3 2 0 0 0 0 1 0 1 6 0 0 0 shop-api-1 9000 -"
@@ -35,6 +35,22 @@ def test_a_server_has_its_address_wherever_it_stands_in_the_new_configuration() 
 def test_a_balancers_hosts_have_theirs_and_what_is_an_address_needs_none() -> None:
     text = "defaults upstreams\n    default-server ssl\n\nbackend upstreams from upstreams\n    server app1 app1.example:443\n"
     text += "    server app2 10.0.0.8:443\n"
-    assert addresses.server_state({"app1.example": "10.0.0.7"}, [text]) == (
+    assert addresses.server_state({"app1.example": "10.0.0.7"}, {}, [text]) == (
         "1\n0 upstreams 0 app1 10.0.0.7 2 0 0 0 0 1 0 1 6 0 0 0 app1.example 443 -\n"
     )
+
+
+def test_a_balancers_host_that_is_down_begins_so_and_only_there_and_at_that_address() -> None:
+    down = TABLE.replace("4 upstreams 1 app1 10.0.0.7 2", "4 upstreams 1 app1 10.0.0.7 0").replace("172.18.0.3 2", "172.18.0.3 0")
+    down += "4 upstreams 2 app2 10.0.0.8 0 0 1 1 9 8 2 0 6 0 0 0 - 443 - 1 0 - - 0\n"
+    hosts = addresses.of_hosts_down(down)
+    assert (hosts, addresses.of_hosts_down(TABLE)) == ({"app1": "10.0.0.7", "app2": "10.0.0.8"}, {})
+    text = "backend upstreams from upstreams\n    server app1 app1.example:443\n    server app2 10.0.0.8:443\n"
+    said = addresses.server_state(addresses.of_names(down), hosts, [text, text.replace("upstreams from", "upstreams.any from")])
+    assert said.splitlines() == [
+        "1",
+        "0 upstreams 0 app1 10.0.0.7 0 0 0 0 0 1 0 0 6 0 0 0 app1.example 443 -",
+        "0 upstreams 0 app2 10.0.0.8 0 0 0 0 0 1 0 0 6 0 0 0 - 443 -",
+        "0 upstreams.any 0 app1 10.0.0.7 2 0 0 0 0 1 0 1 6 0 0 0 app1.example 443 -",
+    ]
+    assert addresses.server_state({}, hosts, [text.replace("10.0.0.8", "10.0.0.9")]) == "1\n"

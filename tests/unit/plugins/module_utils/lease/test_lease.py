@@ -432,7 +432,7 @@ def test_a_long_history_is_trimmed_when_the_lease_is_taken(lease: Lease) -> None
     assert len(history.tail(lease.history, 9999)) == 1000
 
 
-RACES = 100
+RACES = examples(100)
 RACERS = 4
 
 
@@ -455,9 +455,9 @@ def race(root: Path, name: str, start: Barrier, winners: Any) -> None:
             continue
 
 
-def test_of_those_who_ask_at_the_same_time_one_gets_the_lease(tmp_path: Path) -> None:
-    """Free leases, and ones that have expired, so that all of them want to take it over."""
-    for number in range(0, RACES, 2):
+@pytest.mark.parametrize("expired", [False, True], ids=["free leases", "expired ones, which all of them want to take over"])
+def test_of_those_who_ask_at_the_same_time_one_gets_the_lease(tmp_path: Path, expired: bool) -> None:
+    for number in range(RACES if expired else 0):
         dead = Lease(f"race-{number}", tmp_path)
         token = dead.acquire(replace(ANNA, ttl_seconds=1.0)).token
         (dead.directory / f"beat.{token}").write_text("0.0\n")
