@@ -219,13 +219,18 @@ def test_two_stacks_have_routes_on_different_hosts_and_one_is_taken_back_and_rem
             assert back.code == 0, back.output
             assert echo() == "200 1.0.0"
             # What fails on the host that gets it leaves users with the one that had it.
-            project.write(hosts=SECOND, answer="500")
+            project.write(answer="500")
             failed = own.deploy("", "-e", "stack_name=echo")
             assert failed.code == 2, failed.output
             assert echo() == "200 1.0.0"
             project.write(hosts=SECOND)
-            own.deployed("", "-e", "stack_name=echo")
-            assert echo() == "200 1.0.0"
+            moved = own.deploy("", "-e", "stack_name=echo")
+            assert moved.code == 2, moved.output
+            says(moved, [f"is on {FIRST} and would be on {SECOND} alone", "deploy once with its service on both"])
+            for hosts in ("", SECOND):
+                project.write(hosts=hosts)
+                own.deployed("", "-e", "stack_name=echo")
+                assert echo() == "200 1.0.0"
             gone = own.play("playbooks/remove_stack.yml", "-e", "stack_name=echo", "-e", "remove_data=echo")
             assert gone.code == 0, gone.output
             assert (told(), echo()) == ("", "404")

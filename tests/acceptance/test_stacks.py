@@ -75,7 +75,7 @@ class Project:
         variables |= rotation
         stack = variables.pop("stack")
         example = {key: value for key, value in stack.items() if key != "name"}
-        example |= {key: variables.pop(f"stack_{key}") for key in MOVED}
+        example |= {"release": "1.0.0"} | {key: variables.pop(f"stack_{key}") for key in MOVED if f"stack_{key}" in variables}
         echo = {
             "source": "{{ inventory_dir }}/../../stacks/echo",
             "release": release,

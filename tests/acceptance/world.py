@@ -135,7 +135,7 @@ class Environment:
         context = ssl.create_default_context(cafile=str(CA))
         body = None if told is None else json.dumps(told)
         kind = {} if told is None else {"Content-Type": "application/json"}
-        with closing(_At(self.site, self.port, context)) as connection:
+        with closing(At(self.site, self.port, context)) as connection:
             headers = {"Accept": accept, **kind, **(more or {})}
             connection.request("GET" if told is None else "POST", path, body, headers)
             answer = connection.getresponse()
@@ -171,11 +171,11 @@ class Environment:
         return Load(Settings(url=f"https://{self.site}", connect=f"127.0.0.1:{self.port}", ca=str(CA), **options))
 
 
-class _At(HTTPSConnection):
+class At(HTTPSConnection):
     """TLS for a site's name on a port of this machine."""
 
-    def __init__(self, site: str, port: int, context: ssl.SSLContext) -> None:
-        super().__init__(site, port, context=context, timeout=10)
+    def __init__(self, site: str, port: int, context: ssl.SSLContext, timeout: float = 10) -> None:
+        super().__init__(site, port, context=context, timeout=timeout)
 
     def connect(self) -> None:
         self.host, name = "127.0.0.1", self.host

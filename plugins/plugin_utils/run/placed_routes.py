@@ -121,9 +121,9 @@ def _foreign(answers: Results, wanted: Keys) -> list[str]:
                 continue
             hosts = ", ".join(sorted(names))
             problems.append(
-                f"{name} asks only {', '.join(asked)} (edge_upstreams), and the route {key} would be on {hosts} alone, so "
-                f"whoever comes by {name} would find nobody; name {hosts} there, too, or let its service run on {asked[0]} as "
-                "well (services[].hosts)"
+                f"of this stack's hosts {name} asks only {', '.join(asked)} (edge_upstreams), and the route {key} would be on "
+                f"{hosts} alone, so whoever comes by {name} would find nobody; name {hosts} there, too, or let its service run "
+                f"on {asked[0]} as well (services[].hosts)"
                 if asked
                 else f"edge_upstreams of {name} names none of {hosts}, and the route {key} leads there alone; name hosts there "
                 "as the inventory does"

@@ -144,7 +144,7 @@ def test_a_stack_that_is_removed_from_some_of_its_hosts_is_asked_of_the_others_a
         ({"knows": {"upstreams": ["blue"]}}, "edge_upstreams of lb-1 names none of app-1, app-2"),
         (
             {"knows": {"upstreams": ["app-1", "blue"]}},
-            "lb-1 asks only app-1 (edge_upstreams), and the route */a/ would be on app-2",
+            "of this stack's hosts lb-1 asks only app-1 (edge_upstreams), and the route */a/ would be on app-2",
         ),
     ],
 )
