@@ -378,8 +378,9 @@ MODELS := ml-gateway logs flags monitoring
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.
 test: $(VENV)/.stamp ## Run everything that CI runs
-	@trap 'tests/hosts unpause || true' EXIT; tests/aside 'tests/rows $(foreach row,EDGE CODE SERVERS MODELS,"$($(row))")' \
-		'{ make --no-print-directory provisioned && tests/side-by-side molecule; } && ended=0 || ended=$$?; tests/hosts pause || true; exit $$ended'
+	@tests/aside 'tests/rows $(foreach row,EDGE CODE SERVERS MODELS,"$($(row))")' \
+		'{ make --no-print-directory provisioned && tests/side-by-side molecule; } && ended=0 || ended=$$?; tests/hosts pause || true; exit $$ended' \
+		'tests/hosts unpause'
 
 .PHONY: clean
 clean: ## Remove what the tools made here; the sandbox stays
