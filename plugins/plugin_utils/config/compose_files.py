@@ -9,16 +9,21 @@ What a host runs is decided there, by Compose itself. This reader knows merging,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import substituted
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_bring import Brought, Read
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_merge import Override, merged, plain
 
 # file, its content -> the content with variables in place, and what is wrong with them
 Resolve = Callable[[str, Mapping[str, Any], list[str]], dict[str, Any]]
+_SERVICE = re.compile(r"[A-Za-z0-9._-]+\Z")
+# YAML 1.1 takes these for numbers to the base of sixty, and Compose for words: a port of the host and one of the container.
+_SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z")
 
 
 class ComposeFiles:
@@ -107,6 +112,10 @@ class ComposeFiles:
         if not isinstance(found.get("services") or {}, Mapping):
             self.problems.append(f"{name}: services must be a mapping")
             return {}
+        unnamed = [f"{name}: services.{one}: {why}" for one in found.get("services") or {} if (why := _misnamed(one))]
+        if unnamed:
+            self.problems += unnamed
+            return {}
         if self._resolve:
             return self._resolve(name, found, self.problems)
         known: Mapping[str, Any] = _substituted(found, self._variables)
@@ -125,8 +134,30 @@ def _substituted(value: Any, variables: Mapping[str, str], depth: int = 0) -> An
     return substituted(value, variables) if isinstance(value, str) else value
 
 
+def _misnamed(service: Any) -> str:
+    """Why Compose takes no service of this name; empty when it does."""
+    if not isinstance(service, str):
+        return f"the name is {schema.kind(service)}; quote it"
+    return "" if _SERVICE.match(service) else "Compose takes only letters, digits, ., _ and - in the name of a service"
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML with Compose's own tags."""
+    """YAML with Compose's own tags, and as strict as Compose where a key is there twice."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0] and _SIXTIES.match(value):
+            return "tag:yaml.org,2002:str"
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.composer.ComposerError(None, None, f'the key "{key.value}" is there twice', key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
 
 
 def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
