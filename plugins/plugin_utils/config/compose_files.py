@@ -57,6 +57,10 @@ class ComposeFiles:
         services = found["services"] if isinstance(found.get("services"), dict) else {}
         return {**found, "services": {name: self._shown(service) for name, service in services.items()}}
 
+    def written(self) -> list[Mapping[str, Any]]:
+        """Each file as it is written, with those that it includes."""
+        return [plain(one) for one in self._files.values()]
+
     def known_profiles(self) -> set[str]:
         """Of all services."""
         services = plain(self._merged).get("services")

@@ -68,10 +68,12 @@ class Inspection:
         self.texts = {path.name: _read(path)}
         for one in more:
             self.texts[_below(path, one)] = _read(one)
+        self._profiles: list[str] = []
         files = self._files(self.texts)
         if files.problems:
             raise DeployError("\n".join(files.problems))
-        model = files.model()
+        self._profiles = given.profiles_on(self.variables, files.known_profiles())
+        model, self._written = self._files(self.texts).model(), files.written()
         services = {one: content for one, content in model["services"].items() if isinstance(content, Mapping)}
         if not services:
             raise DeployError(f"{path}: has no services")
@@ -98,7 +100,7 @@ class Inspection:
     def _files(self, texts: Mapping[str, str]) -> ComposeFiles:
         """With what they include and extend."""
         given = {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name}
-        return ComposeFiles(texts, given, read=self._brought)
+        return ComposeFiles(texts, given, read=self._brought, profiles=self._profiles)
 
     def _brought(self, name: str) -> tuple[str | None, str]:
         path = self.path.absolute().parent / name
@@ -130,7 +132,8 @@ class Inspection:
         needs.entries(found, on, seen, ports, site, health, self.variables)
         needs.networks(found, on, model.get("networks"))
         whole = any(environments.reads_dotenv(one) for one in on.values())
-        given.variables(found, model, on, self.variables, self._env_name, whole=whole)
+        more: dict[str, Any] = {"whole": whole, "written": self._written, "profiles": self._profiles}
+        given.variables(found, model, on, self.variables, self._env_name, **more)
         environments.bring(found, on, source, self.variables)
         file_secrets.bring(found, on, model.get("secrets"))
         needs.known(found, on)

@@ -113,6 +113,7 @@ services:
       TITLE: ${TITLE:?}
       OTHER: ${OTHER:-fine}
       SEED: ${SEED}
+  mailer: {image: "shop/mailer:1.2", restart: unless-stopped, profiles: [extra]}
 """
 DOTENV = """\
 COMPOSE_PROJECT_NAME=store

@@ -446,3 +446,46 @@ def test_what_a_file_includes_and_extends_counts(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").write_text("include: [nowhere.yml]")
     with pytest.raises(DeployError, match=r"nowhere\.yml"):
         Inspection(tmp_path / "compose.yml")
+
+
+def test_what_no_inventory_may_give_is_written_into_none(tmp_path: Path) -> None:
+    text = "services: {web: {image: 'a:1', environment: ['ROOT=${PWD}', 'HERE=${HOME}', COMPOSE_PROFILES]}}"
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text("COMPOSE_PROFILES=\n")
+    found = Inspection(tmp_path / "compose.yml", service="web", port=80, health="/")
+    assert "variables" not in found.needed.stack
+    assert found.problems == [
+        "compose.yml: services.web.environment[0]: ${PWD} has no value; write its value itself",
+        "compose.yml: services.web.environment[1]: ${HOME} has no value; write the path itself",
+    ]
+    said = "nobody gives COMPOSE_PROFILES, so containers do not have it; write its value itself"
+    assert rows(found, "accepted")["services.web.environment"] == said
+
+
+@pytest.mark.parametrize(("given", "on"), [("shop, gone", ["shop"]), ("*", ["debug", "shop"])])
+def test_profiles_that_the_team_has_on_are_on_as_far_as_there_are_any(tmp_path: Path, given: str, on: list[str]) -> None:
+    text = """
+        services:
+          web: {image: "a:1", ports: ["80:8000"], profiles: [shop]}
+          debug: {image: "b:1", profiles: [debug]}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text(f"COMPOSE_PROFILES={given}\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.stack["profiles"] == on
+    assert routed(found)["web"][0] == 8000
+    left = "COMPOSE_PROFILES names gone, which no service has, so it was left out"
+    assert rows(found, "accepted").get(".env") == (left if "gone" in given else None)
+
+
+def test_a_variable_that_a_later_file_takes_away_is_given_all_the_same(tmp_path: Path) -> None:
+    """Compose puts variables in place in each file before it merges them."""
+    (tmp_path / "compose.yml").write_text("services: {web: {image: 'a:${TAG:?}', ports: ['${PORT}:80']}}")
+    (tmp_path / "prod.yml").write_text("services: {web: {image: 'a:1', ports: !override ['80:80'], command: !override ['${X}']}}")
+    (tmp_path / "last.yml").write_text("services: {web: {command: !reset []}}")
+    (tmp_path / ".env").write_text("TAG=1\nPORT=8080\nX=x\n")
+    more = [tmp_path / "prod.yml", tmp_path / "last.yml"]
+    found = Inspection(tmp_path / "compose.yml", health="/", more=more)
+    assert found.needed.stack["variables"] == {"TAG": "1", "PORT": "8080", "X": "x"}
+    assert found.problems == []
