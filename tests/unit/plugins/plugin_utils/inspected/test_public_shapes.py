@@ -370,6 +370,29 @@ def test_a_port_that_the_edge_does_not_carry_is_named(look: Any) -> None:
     assert any("writes to the directory ./git and has the host port 222" in note for note in kept.notes)
 
 
+def test_ports_that_are_no_single_one_of_tcp_are_named_as_well(tmp_path: Path) -> None:
+    """A tunnel whose pages are routed is of no use without the port of the tunnel itself."""
+    ports = ["51821:51821/tcp", "51820:51820/udp", "30000-30010:30000-30010", "443:443/udp", "127.0.0.1:53:53/udp"]
+    long = {"target": 3478, "published": 3478, "protocol": "udp"}
+    text = yaml.safe_dump({"services": {"vpn": {"image": "a:1", "restart": "always", "ports": [*ports, long]}}})
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert routed(found)["vpn"][0] == 51821
+    said = rows(found, "changed")["services.vpn.ports"]
+    assert "; ports 51820/udp, 30000-30010, 53/udp, 3478/udp are not routed: only services of the stack reach them from" in said
+    assert "Where they are needed, write ports: !override ['51820:51820/udp', '30000-30010:30000-30010'," in said
+    # Of a service that is not routed, a port of the host itself stays.
+    (tmp_path / "compose.yml").write_text("services: {dns: {image: 'a:1', ports: ['53:53/udp', '127.0.0.1:54:53/udp']}}")
+    kept = Inspection(tmp_path / "compose.yml").needed.override["services"]["dns"]["ports"]
+    assert kept == Override(["127.0.0.1:54:53/udp"])
+
+
+@pytest.mark.parametrize("ports", ['"80:80"', "{80: 80}"])
+def test_ports_that_are_no_list_are_no_end_of_a_look(tmp_path: Path, ports: str) -> None:
+    (tmp_path / "compose.yml").write_text(f"services: {{web: {{image: 'a:1', ports: {ports}}}}}")
+    assert routed(Inspection(tmp_path / "compose.yml", service="web", port=80))["web"][0] == 80
+
+
 def test_a_secret_of_the_compose_file_becomes_a_file_secret(look: Any) -> None:
     found = look("sample")
     assert found.needed.secret_files == {"db-password": {"content": "{{ vault_db_password }}"}}
