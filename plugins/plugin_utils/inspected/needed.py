@@ -164,9 +164,9 @@ def entries(
                 shown = list(dict.fromkeys(port for _, port in others))
                 those = ("port", "is", "it", "it is") if len(shown) == 1 else ("ports", "are", "them", "they are")
                 why += (
-                    f"; {those[0]} {', '.join(shown)} {those[1]} not routed: only services of the stack reach {those[2]} from now "
-                    f"on. Where {those[3]} needed, write ports: !override {_flow([entry for entry, _ in others])} here, and in "
-                    f"the inventory hardening: {{exempt: {{{name}: [ports]}}}}; each deploy interrupts the service then"
+                    f"; {those[0]} {', '.join(shown)} {those[1]} not routed: only services of the stack reach {those[2]} from "
+                    f"now on. Where {those[3]} needed, write ports: !override {_flow([entry for entry, _ in others])} here, and "
+                    f"in the inventory hardening: {{exempt: {{{name}: [ports]}}}}; each deploy interrupts the service then"
                 )
             needed.change(name, "ports", Reset(), why)
         elif open_ports:

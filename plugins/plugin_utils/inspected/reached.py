@@ -28,15 +28,27 @@ _SOCKET = "/docker.sock"
 # Debuggers, databases and queues: nothing that a browser asks.
 _NO_HTTP = frozenset(
     {
-        *(21, 22, 25, 53, 110, 143, 389, 465, 587, 636, 993, 995, 1025, 1433, 1521, 1883, 2375, 2379, 3306, 4222, 5432, 5671),
-        *(5672, 6379, 6432, 7687, 8123, 9042, 9092, 9200, 9229, 9300, 11211, 27017, 33060, 50051),
+        *(21, 22, 25, 53, 110, 143, 389, 465, 587, 636, 993, 995, 1025, 1433, 1521, 1883, 2181, 2375, 2379, 3306, 4222, 4317),
+        *(5044, 5432, 5671, 5672, 6379, 6432, 7687, 8123, 8883, 9042, 9092, 9200, 9229, 9300, 11211, 24224, 27017, 33060, 50051),
     }
 )
 # Images, by the last part of their names, that answer HTTP to other services only.
 _STORES = frozenset(
     {
         *("clickhouse", "clickhouse-server", "elasticsearch", "opensearch", "qdrant", "influxdb", "couchdb", "etcd", "zookeeper"),
-        *("kafka", "cp-kafka", "redpanda", "nats", "eclipse-mosquitto", "neo4j", "cassandra", "milvus", "weaviate", "chroma"),
+        *(
+            "kafka",
+            "cp-kafka",
+            "cp-zookeeper",
+            "redpanda",
+            "nats",
+            "eclipse-mosquitto",
+            "neo4j",
+            "cassandra",
+            "milvus",
+            "weaviate",
+            "chroma",
+        ),
         *("node-exporter", "postgres-exporter", "redis_exporter", "cadvisor"),
     }
 )

@@ -387,6 +387,21 @@ def test_ports_that_are_no_single_one_of_tcp_are_named_as_well(tmp_path: Path) -
     assert kept == Override(["127.0.0.1:54:53/udp"])
 
 
+@pytest.mark.parametrize(
+    ("image", "ports", "expected"),
+    [
+        ("confluentinc/cp-zookeeper:7.4", ["2181:2181"], 0),
+        ("otel/opentelemetry-collector:0.90", ["4317:4317", "4318:4318"], 4318),
+        ("acme/logs:1", ["5044:5044", "24224:24224"], 0),
+        ("acme/logs:1", ["8883:8883"], 0),
+    ],
+)
+def test_what_no_browser_asks_is_no_site(tmp_path: Path, image: str, ports: list[str], expected: int) -> None:
+    text = yaml.safe_dump({"services": {"one": {"image": image, "restart": "always", "ports": ports}}})
+    (tmp_path / "compose.yml").write_text(text)
+    assert [port for port, _ in routed(Inspection(tmp_path / "compose.yml")).values()] == ([expected] if expected else [])
+
+
 @pytest.mark.parametrize("ports", ['"80:80"', "{80: 80}"])
 def test_ports_that_are_no_list_are_no_end_of_a_look(tmp_path: Path, ports: str) -> None:
     (tmp_path / "compose.yml").write_text(f"services: {{web: {{image: 'a:1', ports: {ports}}}}}")
