@@ -134,7 +134,7 @@ class Inspection:
         whole = any(environments.reads_dotenv(one) for one in on.values())
         more: dict[str, Any] = {"whole": whole, "written": self._written, "profiles": self._profiles}
         given.variables(found, model, on, self.variables, self._env_name, **more)
-        environments.bring(found, on, source, self.variables)
+        environments.bring(found, on, source, self.variables, named=self._env_name != ".env")
         file_secrets.bring(found, on, model.get("secrets"))
         needs.known(found, on)
         ending.say(found, on)

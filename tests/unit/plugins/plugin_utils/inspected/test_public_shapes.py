@@ -527,3 +527,44 @@ def test_a_variable_that_a_later_file_takes_away_is_given_all_the_same(tmp_path:
     found = Inspection(tmp_path / "compose.yml", health="/", more=more)
     assert found.needed.stack["variables"] == {"TAG": "1", "PORT": "8080", "X": "x"}
     assert found.problems == []
+
+
+def test_what_a_service_is_called_becomes_a_name_that_a_file_may_have(tmp_path: Path) -> None:
+    """Laravel Sail calls its service laravel.test."""
+    text = f"""
+        services:
+          laravel.test: {{image: "a:1", env_file: app.env, environment: {{DB_PASSWORD: {CANARY}}}, ports: ["80:80"]}}
+          laravel-test: {{build: ., environment: ["API_TOKEN={CANARY}2"]}}
+          Worker: {{build: ., environment: ["API_TOKEN={CANARY}2"]}}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / "app.env").write_text(f"LEVEL=1\nMAIL_PASSWORD={CANARY}3\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.stack["env"] == {"laravel-test-2": {"LEVEL": "1"}}
+    assert {name: {*one} for name, one in found.needed.secrets.items()} == {
+        "laravel-test-2": {"DB_PASSWORD", "MAIL_PASSWORD"},
+        "laravel-test": {"API_TOKEN"},
+        "worker": {"API_TOKEN"},
+    }
+    override = found.needed.override["services"]
+    assert override["laravel.test"]["env_file"] == Override(["env/laravel-test-2.env", "secrets/laravel-test-2.env"])
+    assert override["Worker"]["env_file"] == ["secrets/worker.env"]
+    # An engine takes no name of an image with capitals.
+    assert override["Worker"]["image"].endswith("/worker:${STACK_RELEASE:?}")
+
+
+@pytest.mark.parametrize(("path", "group", "mend"), [("app.env", "web", "write its"), (".env", "variables", "name the one that")])
+def test_what_a_person_writes_for_an_env_file_that_is_not_there_is_read(tmp_path: Path, path: str, group: str, mend: str) -> None:
+    (tmp_path / "compose.yml").write_text(f"services: {{web: {{image: 'a:1', env_file: {path}, ports: ['80:80']}}}}")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert rows(found, "yours")["services.web.env_file"].startswith(f"{path}: not there; {mend}")
+    assert found.problems == []
+    files = [{"path": f"{directory}/{group}.env", "required": False} for directory in ("env", "secrets")]
+    assert found.needed.override["services"]["web"]["env_file"] == Override(files)
+    assert yaml.safe_load(found.override.replace("!override", "").replace("!reset", ""))["services"]["web"]["env_file"] == files
+    # Where the file may be missing, or another one is named, nothing is asked.
+    (tmp_path / "compose.yml").write_text(
+        f"services: {{web: {{image: 'a:1', env_file: [{{path: {path}, required: false}}], ports: ['80:80']}}}}"
+    )
+    assert "services.web.env_file" not in rows(Inspection(tmp_path / "compose.yml", health="/"), "yours")
