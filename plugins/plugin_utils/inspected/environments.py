@@ -8,7 +8,7 @@ Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -31,9 +31,9 @@ def bring(
     # Of env files: several services read one, and it has one value.
     by_key = {key: variables[key] for key in needed.variables if key in variables}
     own = _own_groups(services)
-    groups = _groups(services, own)
+    groups = _groups(services, own, source.env_files)
     for name, service in services.items():
-        if reads_dotenv(service):
+        if reads_dotenv(service, source.env_files):
             _dotenv(needed, name, service, is_there=named or ".env" in source.env_files)
         else:
             _own_env_files(needed, name, service, source, by_key, groups.get(name, ""), own[name])
@@ -65,14 +65,18 @@ def _read_too(override: dict[str, Any], file: str) -> None:
         override["env_file"] = Override([file]) if isinstance(before, Reset) else [*before, file]
 
 
-def reads_dotenv(service: Mapping[str, Any]) -> bool:
+def reads_dotenv(service: Mapping[str, Any], there: Collection[str] = ()) -> bool:
     """Whether the service reads the team's .env, and no other file of a checkout: it is given all variables of a deploy."""
-    return checkout_files(service) == [".env"] and not _read_by_image(service)
+    return checkout_files(service, there) == [".env"] and not _read_by_image(service)
 
 
-def checkout_files(service: Mapping[str, Any]) -> list[str]:
-    """Env files that only a checkout has."""
-    return [path for one in _listed(service.get("env_file")) if not (path := _path(one)).startswith(("env/", "secrets/"))]
+def checkout_files(service: Mapping[str, Any], there: Collection[str] = ()) -> list[str]:
+    """Env files that only a checkout has. ``there``: what lies in it, where a deploy would write its own, too."""
+    return [one for one in env_files(service) if one in there or not one.startswith(("env/", "secrets/"))]
+
+
+def env_files(service: Mapping[str, Any]) -> list[str]:
+    return [_path(one) for one in _listed(service.get("env_file"))]
 
 
 def passed_through(service: Mapping[str, Any]) -> list[str]:
@@ -120,12 +124,12 @@ def _own_groups(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _groups(services: Mapping[str, Mapping[str, Any]], own_groups: Mapping[str, str]) -> dict[str, str]:
+def _groups(services: Mapping[str, Mapping[str, Any]], own_groups: Mapping[str, str], there: Collection[str]) -> dict[str, str]:
     """Service -> the name that its files of a checkout have in the inventory, where several services read the same ones."""
     readers: dict[tuple[str, ...], list[str]] = {}
     for name, service in services.items():
-        own = checkout_files(service)
-        if own and not reads_dotenv(service) and not _read_by_image(service):
+        own = checkout_files(service, there)
+        if own and not reads_dotenv(service, there) and not _read_by_image(service):
             readers.setdefault(tuple(own), []).append(name)
     found: dict[str, str] = {}
     for files, names in readers.items():
@@ -169,7 +173,7 @@ def _own_env_files(
     needed: Needed, name: str, service: Mapping[str, Any], source: Source, by_key: dict[str, str], shared: str, own_group: str
 ) -> None:
     """``shared``, or else ``own_group``: the name of what it reads in the inventory."""
-    own, group = checkout_files(service), shared or own_group
+    own, group = checkout_files(service, source.env_files), shared or own_group
     if not own:
         return
     files = [one for one in _listed(service.get("env_file")) if _path(one) not in own]

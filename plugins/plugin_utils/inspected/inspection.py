@@ -115,7 +115,7 @@ class Inspection:
         port: int,
         health: str,
     ) -> None:
-        env_files = [path for one in services.values() for path in environments.checkout_files(one)]
+        env_files = [path for one in services.values() for path in environments.env_files(one)]
         found, source = self.needed, checkout.source(self.path.absolute().parent, env_files)
         found.stack |= {"name": self.project, "compose_files": [*self.texts, self.override_name]}
         seen = reached.resolved(services, self.variables)
@@ -131,7 +131,7 @@ class Inspection:
             self.variables[domain] = site
         needs.entries(found, on, seen, ports, site, health, self.variables)
         needs.networks(found, on, model.get("networks"))
-        whole = any(environments.reads_dotenv(one) for one in on.values())
+        whole = any(environments.reads_dotenv(one, source.env_files) for one in on.values())
         more: dict[str, Any] = {"whole": whole, "written": self._written, "profiles": self._profiles}
         given.variables(found, model, on, self.variables, self._env_name, **more)
         environments.bring(found, on, source, self.variables, named=self._env_name != ".env")

@@ -568,3 +568,41 @@ def test_what_a_person_writes_for_an_env_file_that_is_not_there_is_read(tmp_path
         f"services: {{web: {{image: 'a:1', env_file: [{{path: {path}, required: false}}], ports: ['80:80']}}}}"
     )
     assert "services.web.env_file" not in rows(Inspection(tmp_path / "compose.yml", health="/"), "yours")
+
+
+def test_secrets_and_env_files_of_a_team_that_lie_where_a_deploy_writes_its_own_are_brought(tmp_path: Path) -> None:
+    files = {
+        "compose.yml": """
+            services:
+              web:
+                image: a:1
+                user: "70"
+                env_file: [env/web.env, ./env/.common, secrets/prod.env]
+                secrets: [db_password, nested, whole]
+                ports: ["80:80"]
+            secrets:
+              db_password: {file: ./secrets/db_password.txt}
+              nested: {file: ./secrets/prod/nested.txt}
+              whole: {file: ./secrets/whole.env}
+        """,
+        "env/web.env": "LEVEL=1\n",
+        "env/.common": "SHARED=2\n",
+        "secrets/prod.env": f"API_TOKEN={CANARY}\n",
+        "secrets/db_password.txt": CANARY,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.secret_files == {
+        "db_password.txt": {"content": "{{ vault_db_password }}", "owner": 70},
+        "nested": {"content": "{{ vault_nested }}", "owner": 70},
+        "whole": {"content": "{{ vault_whole }}", "owner": 70},
+    }
+    assert found.needed.override["secrets"].keys() == {"nested", "whole"}
+    assert rows(found, "given")["secrets.db_password"] == "the vault gives it, as a file that only its owner may read"
+    assert found.needed.stack["env"] == {"web": {"LEVEL": "1", "SHARED": "2"}}
+    assert found.needed.secrets == {"web": {"API_TOKEN": "{{ vault_api_token }}"}}
+    assert found.needed.override["services"]["web"]["env_file"] == Override(["env/web.env", "secrets/web.env"])
+    assert CANARY not in "\n".join(inspection.said(found))
