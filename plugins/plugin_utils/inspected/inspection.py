@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import interpolated
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import GIVEN_WORDS, Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
@@ -76,7 +77,8 @@ class Inspection:
         model, self._written = self._files(self.texts).model(), files.written()
         services = {one: content for one, content in model["services"].items() if isinstance(content, Mapping)}
         if not services:
-            raise DeployError(f"{path}: has no services")
+            words = [f"services.{one}: must be a mapping" for one in model["services"]]
+            raise DeployError(f"{path}: {words[0] if words else 'has no services; they stand below the key services'}")
         if service and service not in services:
             raise DeployError(f'service: "{service}" is not a service of {path}; it has {", ".join(services)}')
         self._of_project(model)
@@ -86,7 +88,8 @@ class Inspection:
 
     def _of_project(self, model: Mapping[str, Any]) -> None:
         own_name = self.variables.get("COMPOSE_PROJECT_NAME")
-        self.project = _as_project(str(own_name or model.get("name") or self.path.absolute().parent.name))
+        named = interpolated(str(own_name or model.get("name") or ""), self.variables).text
+        self.project = _as_project(named or self.path.absolute().parent.name)
         self.needed = Needed()
         beside = self.path.with_name(f"{self.path.stem}.override{self.path.suffix}")
         if self.path.stem in ("compose", "docker-compose") and beside.is_file() and beside.name not in self.texts:
@@ -278,8 +281,10 @@ def _read(path: Path) -> str:
         return path.read_text()
     except FileNotFoundError:
         raise DeployError(f"compose: {path} does not exist; name the Compose file, for example -e compose=compose.yml") from None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise DeployError(f"compose: {path} cannot be read ({exc})") from None
+    except UnicodeDecodeError:
+        raise DeployError(f"compose: {path} cannot be read (it is no UTF-8; save it as that)") from None
+    except OSError as exc:
+        raise DeployError(f"compose: {path} cannot be read ({exc.strerror})") from None
 
 
 def _as_project(name: str) -> str:
