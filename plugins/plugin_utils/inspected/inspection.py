@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,12 @@ class Inspection:
         health: str = "",
         env: str = "",
         more: Sequence[Path] = (),
+        ask: Callable[..., list[str]] = lambda *unused: [],
     ) -> None:
         """``env``: the env file that Compose reads for its variables, where it is not the .env beside the Compose file.
-        ``more``: Compose files that are merged over the first one, in its directory or below.
+        ``more``: Compose files that are merged over the first one, in its directory or below. ``ask``: Compose itself.
         """
-        self.path, self.name = path, name
+        self.path, self.name, self._ask = path, name, ask
         self._env_name = env or ".env"
         self.variables = dotenv.read(dotenv.text(env) if env else dotenv.beside(path))
         self.override_name = f"{path.stem}.{name}{path.suffix}"
@@ -183,8 +184,11 @@ class Inspection:
                 if one.name != self.override_name:
                     (beside / one.name).symlink_to(one)
             (beside / self.override_name).write_text(self.override)
-            checked = StackConfig(self.raw(str(beside)), specifications.options("preflight"), self.path.absolute().parent)
-            self.problems = [problem.replace(str(beside), str(self.path.parent)) for problem in checked.problems]
+            raw = self.raw(str(beside))
+            checked = StackConfig(raw, specifications.options("preflight"), self.path.absolute().parent)
+            given = (checked.files, raw["stack_secrets"], raw["stack_secret_variables"])
+            problems = checked.problems or self._ask(checked.config, checked.release, checked.environment, *given)
+            self.problems = [problem.replace(str(beside), str(self.path.parent)) for problem in problems]
         for problem in self.problems:
             # The file is one of two, and the lines of the other are known to be good.
             for file in (*self.texts, self.override_name):

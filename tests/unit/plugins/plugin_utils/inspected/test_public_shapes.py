@@ -606,3 +606,25 @@ def test_secrets_and_env_files_of_a_team_that_lie_where_a_deploy_writes_its_own_
     assert found.needed.secrets == {"web": {"API_TOKEN": "{{ vault_api_token }}"}}
     assert found.needed.override["services"]["web"]["env_file"] == Override(["env/web.env", "secrets/web.env"])
     assert CANARY not in "\n".join(inspection.said(found))
+
+
+def test_compose_itself_is_asked_as_a_deploy_asks_it_when_nothing_else_is_wrong(tmp_path: Path) -> None:
+    """Names that nothing defines are Compose's matter, and a deploy would refuse them."""
+    asked: list[tuple[Any, ...]] = []
+
+    def ask(*given: Any) -> list[str]:
+        asked.append(given)
+        return ["compose.yml, compose.deploy.yml: docker compose refuses what they say together: undefined network gone"]
+
+    web = "{image: 'a:1', restart: always, ports: ['80:80'], networks: [gone], environment: {API_KEY: canary-5e1f}}"
+    (tmp_path / "compose.yml").write_text(f"services: {{web: {web}}}")
+    found = Inspection(tmp_path / "compose.yml", health="/", ask=ask)
+    said = {"compose.yml, compose.deploy.yml": "docker compose refuses what they say together: undefined network gone"}
+    assert rows(found, "yours") == said
+    stack, release, environment, files, secrets, variables = asked.pop()
+    assert stack["compose_files"] == ["compose.yml", "compose.deploy.yml"]
+    assert (release, environment, {*files}) == ("1.0.0", "deploy", {"compose.yml", "compose.deploy.yml"})
+    assert (secrets["web"].keys(), variables) == ({"API_KEY"}, {})
+    (tmp_path / "compose.yml").write_text("services: {web: {image: 'a:1', pre_stop: [{command: x}]}}")
+    assert "services.web.pre_stop" in rows(Inspection(tmp_path / "compose.yml", ask=ask), "yours")
+    assert asked == []
