@@ -18,6 +18,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import d
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed, Source, vault
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _GROUP = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
 
@@ -37,23 +38,38 @@ def bring(
             _dotenv(needed, name, service, is_there=named or ".env" in source.env_files)
         else:
             _own_env_files(needed, name, service, source, by_key, groups.get(name, ""), own[name])
-        pairs = pairs_of(service)
-        hidden = [key for key, value in pairs.items() if is_secret(key, value)]
-        if not hidden:
-            continue
-        needed.secrets.setdefault(own[name], {}).update({key: names[name, key] for key in hidden})
-        if isinstance(service["environment"], Mapping):
-            value: Any = {key: Reset() for key in hidden}
-        else:
-            passed = passed_through(service)
-            kept = {key: None if key in passed else one for key, one in pairs.items() if key not in hidden}
-            value = Override(kept) if kept else Reset()
-        gives = "it" if len(hidden) == 1 else "them"
-        why = f"{', '.join(hidden)} would lie readable in every release; the vault gives {gives}"
-        needed.change(name, "environment", value, why)
-        _read_too(needed.override["services"][name], f"secrets/{own[name]}.env")
+        _hide(needed, name, service, names, own[name])
     for name, values in needed.secrets.items():
         needed.say(f"stack_secrets.{name}", "given", f"{', '.join(sorted(values))}, from the vault")
+
+
+def _hide(needed: Needed, name: str, service: Mapping[str, Any], names: Mapping[tuple[str, str], str], group: str) -> None:
+    """Secrets out of the environment that the Compose file itself gives a service."""
+    pairs = pairs_of(service)
+    hidden = {key: names[name, key] for key, value in pairs.items() if is_secret(key, value)}
+    if not hidden:
+        return
+    # As Spring and Elasticsearch call theirs: no env file takes these names, and they may stand where they are.
+    composed = {
+        key: value.strip("{ }").removeprefix("vault_").upper() for key, value in hidden.items() if not _VARIABLE.match(key)
+    }
+    written = {key: f"${{{variable}}}" for key, variable in composed.items()}
+    filed = {key: value for key, value in hidden.items() if key not in composed}
+    if isinstance(service["environment"], Mapping):
+        value: Any = {key: written.get(key, Reset()) for key in hidden}
+    else:
+        passed = passed_through(service)
+        kept = {key: None if key in passed else one for key, one in pairs.items() if key not in hidden} | written
+        value = Override(kept) if kept else Reset()
+    gives = "it" if len(hidden) == 1 else "them"
+    why = f"{', '.join(hidden)} would lie readable in every release; the vault gives {gives}"
+    needed.change(name, "environment", value, why)
+    if composed:
+        needed.variables.update({variable: hidden[key] for key, variable in composed.items()})
+        needed.say("stack_secret_variables", "given", f"{', '.join(composed.values())}, from the vault")
+    if filed:
+        needed.secrets.setdefault(group, {}).update(filed)
+        _read_too(needed.override["services"][name], f"secrets/{group}.env")
 
 
 def _read_too(override: dict[str, Any], file: str) -> None:

@@ -239,3 +239,7 @@ def test_a_vault_that_is_there_is_not_written_over_and_what_it_lacks_is_named(tm
     )
     assert again.files == []
     assert (tmp_path / VAULT).read_text() == before
+
+
+def test_a_mark_of_its_encoding_is_no_part_of_the_first_name() -> None:
+    assert dotenv.read("\ufeffONE=1\r\nTWO=2\r\n") == {"ONE": "1", "TWO": "2"}

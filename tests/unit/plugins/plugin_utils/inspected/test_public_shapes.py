@@ -628,3 +628,29 @@ def test_compose_itself_is_asked_as_a_deploy_asks_it_when_nothing_else_is_wrong(
     (tmp_path / "compose.yml").write_text("services: {web: {image: 'a:1', pre_stop: [{command: x}]}}")
     assert "services.web.pre_stop" in rows(Inspection(tmp_path / "compose.yml", ask=ask), "yours")
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "{spring.datasource.url: 'jdbc:x', spring.datasource.password: canary-5e1f, API_KEY: canary-5e1f2}",
+        "['spring.datasource.url=jdbc:x', spring.datasource.password=canary-5e1f, API_KEY=canary-5e1f2]",
+    ],
+)
+def test_a_secret_whose_name_no_env_file_takes_is_a_variable_of_the_compose_file(tmp_path: Path, given: str) -> None:
+    text = f"services: {{web: {{image: 'a:1', restart: always, ports: ['80:80'], environment: {given}}}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.secrets == {"web": {"API_KEY": "{{ vault_web_api_key }}"}}
+    assert found.needed.variables == {"WEB_SPRING_DATASOURCE_PASSWORD": "{{ vault_web_spring_datasource_password }}"}
+    assert "spring.datasource.password: ${WEB_SPRING_DATASOURCE_PASSWORD}" in found.override
+    assert CANARY not in "\n".join(inspection.said(found))
+
+
+@pytest.mark.parametrize("condition", ["none", "on-failure"])
+def test_what_is_not_started_again_when_it_ends_well_may_be_a_job_however_that_is_said(tmp_path: Path, condition: str) -> None:
+    text = f"services: {{seed: {{image: 'a:1', deploy: {{restart_policy: {{condition: {condition}}}}}}}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    said = rows(Inspection(tmp_path / "compose.yml"), "yours").get("services.seed.restart", "")
+    assert said.startswith("nobody waits for its end") == (condition == "none")
