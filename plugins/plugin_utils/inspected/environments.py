@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, secret_names
@@ -106,7 +107,7 @@ def passed_through(service: Mapping[str, Any]) -> list[str]:
 def is_secret(key: str, value: str) -> bool:
     given = DEFAULT.fullmatch(value)
     value = given["default"] if given else value
-    return bool(value) and "$" not in value and secret_names.is_secret(key, value)
+    return bool(value) and not interpolation.names(value) and secret_names.is_secret(key, value)
 
 
 def pairs_of(service: Mapping[str, Any]) -> dict[str, str]:

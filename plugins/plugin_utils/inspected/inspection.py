@@ -20,7 +20,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import GIVEN_WORDS, Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import LISTS, Project
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications, variables
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
@@ -155,7 +155,9 @@ class Inspection:
     def _exempt(self, services: Mapping[str, Mapping[str, Any]], routed: set[str]) -> None:
         """What services ask of their host, by the rules that judge it, with the word that admits it."""
         texts = {**self.texts, self.override_name: self.override}
-        model = self._files(texts).model()
+        names = {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name, "COMPOSE_PROJECT_NAME": self.project}
+        known = variables.Variables(names, self.needed.stack.get("variables", {}), self.needed.variables)
+        model = ComposeFiles(texts, {}, resolve=known.resolved, read=self._brought, profiles=self._profiles).model()
         project = Project(model, Own.of(f"{STACKS_ROOT}/{self.project}", [*self.needed.stack.get("files", ()), *texts]))
         hardening: dict[str, Any] = {}
         for name in services:

@@ -394,6 +394,7 @@ def test_ports_that_are_no_single_one_of_tcp_are_named_as_well(tmp_path: Path) -
         ("otel/opentelemetry-collector:0.90", ["4317:4317", "4318:4318"], 4318),
         ("acme/logs:1", ["5044:5044", "24224:24224"], 0),
         ("acme/logs:1", ["8883:8883"], 0),
+        ("acme/pooler:1", ["6543:6543"], 0),
     ],
 )
 def test_what_no_browser_asks_is_no_site(tmp_path: Path, image: str, ports: list[str], expected: int) -> None:
@@ -654,3 +655,21 @@ def test_what_is_not_started_again_when_it_ends_well_may_be_a_job_however_that_i
     (tmp_path / "compose.yml").write_text(text)
     said = rows(Inspection(tmp_path / "compose.yml"), "yours").get("services.seed.restart", "")
     assert said.startswith("nobody waits for its end") == (condition == "none")
+
+
+def test_a_secret_with_dollar_signs_that_stand_for_themselves_is_one(tmp_path: Path) -> None:
+    """As the hash of a password is written."""
+    text = "services: {web: {image: 'a:1', environment: {ADMIN_TOKEN: $$argon2id$$v=19$$canary-5e1f, OTHER_TOKEN: 'a${B:-}'}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    assert Inspection(tmp_path / "compose.yml").needed.secrets == {"web": {"ADMIN_TOKEN": "{{ vault_web_admin_token }}"}}
+
+
+@pytest.mark.parametrize("source", ["${DATA}/web", "${OTHER:-/srv/shop}/web"])
+def test_a_directory_of_the_host_that_a_variable_names_is_exempted_like_any_other(tmp_path: Path, source: str) -> None:
+    text = f"services: {{web: {{image: 'a:1', restart: always, ports: ['80:80'], volumes: ['{source}:/data']}}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text("DATA=/srv/shop\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.stack["hardening"] == {"exempt": {"web": ["volumes"]}}
+    assert rows(found, "exempted")["services.web.volumes"].startswith('"/srv/shop/web" belongs to the host')
