@@ -108,7 +108,12 @@ class ComposeFiles:
         try:
             found = yaml.load(text, Loader=_Loader)
         except (yaml.YAMLError, RecursionError) as exc:
-            self.problems.append(f"{name}: is not YAML: {' '.join(str(exc).split())}")
+            said = f"is not YAML: {' '.join(str(exc).split())}"
+            # Which Compose takes, and merges.
+            if "expected a single document" in said:
+                mend = "write each into a file of its own, and name all of them in stack.compose_files"
+                said = f"holds more than one YAML document; {mend}"
+            self.problems.append(f"{name}: {said}")
             return {}
         if not isinstance(found, Mapping):
             self.problems.append(f"{name}: must be a mapping with the key services")

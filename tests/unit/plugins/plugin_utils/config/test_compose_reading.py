@@ -249,6 +249,15 @@ def test_a_key_that_is_there_twice_is_refused_as_compose_does(tmp_path: Path, tw
     assert "already defined" in config(tmp_path).error
 
 
+def test_a_file_of_two_documents_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    found = checked(tmp_path, {"compose.yml": "services: {web: {image: 'a:1'}}\n---\nservices: {db: {image: 'b:1'}}"}).problems
+    assert found[0] == (
+        "compose.yml: holds more than one YAML document; write each into a file of its own, and name all of them in "
+        "stack.compose_files"
+    )
+    assert config(tmp_path).error == ""
+
+
 def test_a_key_over_one_that_is_merged_is_there_once(tmp_path: Path) -> None:
     text = "x-a: &a {init: true}\nx-b: &b {<<: *a, init: false}\nservices: {web: {<<: [*b, *a], image: 'shop/app:1', init: true}}"
     assert checked(tmp_path, {"compose.yml": text}).problems == []
