@@ -16,6 +16,7 @@ from ansible_collections.morpheus.deploy.plugins.action.new_environment import N
 from ansible_collections.morpheus.deploy.plugins.action.new_environment import ActionModule as NewEnvironmentAction
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.modules.compose_inspect import OPTIONS
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import compose_asked
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import inspection, written
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.inspection import Inspection
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.new_environment import next_steps
@@ -66,4 +67,4 @@ def look(root: Path, asked: Asked, env: str = "") -> Inspection:
     paths = [root / Path(one.strip()).expanduser() for one in asked.compose.split(",") if one.strip()]
     first, *more = [Path(os.path.relpath(path, root)) if path.is_relative_to(root) else path for path in paths]
     given = {"site": asked.site, "service": asked.service, "health": asked.health, "env": env}
-    return Inspection(first, asked.name, port=int(asked.port or 0), more=more, **given)
+    return Inspection(first, asked.name, port=int(asked.port or 0), more=more, ask=compose_asked.problems, **given)

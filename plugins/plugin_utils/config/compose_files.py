@@ -9,16 +9,21 @@ What a host runs is decided there, by Compose itself. This reader knows merging,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import yaml
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import substituted
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_bring import Brought, Read
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_merge import Override, merged, plain
 
 # file, its content -> the content with variables in place, and what is wrong with them
 Resolve = Callable[[str, Mapping[str, Any], list[str]], dict[str, Any]]
+_SERVICE = re.compile(r"[A-Za-z0-9._-]+\Z")
+# YAML 1.1 takes these for numbers to the base of sixty, and Compose for words: a port of the host and one of the container.
+_SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z")
 
 
 class ComposeFiles:
@@ -51,6 +56,10 @@ class ComposeFiles:
         found: dict[str, Any] = plain(self._merged)
         services = found["services"] if isinstance(found.get("services"), dict) else {}
         return {**found, "services": {name: self._shown(service) for name, service in services.items()}}
+
+    def written(self) -> list[Mapping[str, Any]]:
+        """Each file as it is written, with those that it includes."""
+        return [plain(one) for one in self._files.values()]
 
     def known_profiles(self) -> set[str]:
         """Of all services."""
@@ -99,13 +108,22 @@ class ComposeFiles:
         try:
             found = yaml.load(text, Loader=_Loader)
         except (yaml.YAMLError, RecursionError) as exc:
-            self.problems.append(f"{name}: is not YAML: {' '.join(str(exc).split())}")
+            said = f"is not YAML: {' '.join(str(exc).split())}"
+            # Which Compose takes, and merges.
+            if "expected a single document" in said:
+                mend = "write each into a file of its own, and name all of them in stack.compose_files"
+                said = f"holds more than one YAML document; {mend}"
+            self.problems.append(f"{name}: {said}")
             return {}
         if not isinstance(found, Mapping):
             self.problems.append(f"{name}: must be a mapping with the key services")
             return {}
         if not isinstance(found.get("services") or {}, Mapping):
             self.problems.append(f"{name}: services must be a mapping")
+            return {}
+        unnamed = [f"{name}: services.{one}: {why}" for one in found.get("services") or {} if (why := _misnamed(one))]
+        if unnamed:
+            self.problems += unnamed
             return {}
         if self._resolve:
             return self._resolve(name, found, self.problems)
@@ -125,8 +143,30 @@ def _substituted(value: Any, variables: Mapping[str, str], depth: int = 0) -> An
     return substituted(value, variables) if isinstance(value, str) else value
 
 
+def _misnamed(service: Any) -> str:
+    """Why Compose takes no service of this name; empty when it does."""
+    if not isinstance(service, str):
+        return f"the name is {schema.kind(service)}; quote it"
+    return "" if _SERVICE.match(service) else "Compose takes only letters, digits, ., _ and - in the name of a service"
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML with Compose's own tags."""
+    """YAML with Compose's own tags, and as strict as Compose where a key is there twice."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0] and _SIXTIES.match(value):
+            return "tag:yaml.org,2002:str"
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.composer.ComposerError(None, None, f'the key "{key.value}" is there twice', key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
 
 
 def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:

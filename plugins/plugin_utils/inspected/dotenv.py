@@ -62,7 +62,7 @@ def read(content: str) -> dict[str, str]:
     itself, but not between single quotes. A name without a sign is taken from a shell, which a deploy does not have.
     """
     found: dict[str, str] = {}
-    for match in _LINE.finditer(content):
+    for match in _LINE.finditer(content.removeprefix("\ufeff")):
         if match["single"] is not None:
             value = match["single"]
         elif match["double"] is not None:

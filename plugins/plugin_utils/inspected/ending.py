@@ -21,9 +21,15 @@ def say(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
             who = ", ".join(waiting[name])
             said = f"a job, because {who} waits for its end: it runs once for each release, on one host (stack.jobs)"
             needed.say(f"services.{name}", "given", said)
-        elif service.get("restart") in ("no", False):
+        elif service.get("restart") in ("no", False) or _restart_condition(service) == "none":
             said = (
                 "nobody waits for its end; when it ends by itself, it is a job, or a deploy takes that for a failure: write "
                 f"stack.jobs: {{{name}: {{hosts: one}}}}"
             )
             needed.say(f"services.{name}.restart", "yours", said)
+
+
+def _restart_condition(service: Mapping[str, Any]) -> str:
+    deploy = service.get("deploy")
+    policy = deploy.get("restart_policy") if isinstance(deploy, Mapping) else None
+    return str(policy.get("condition")) if isinstance(policy, Mapping) else ""

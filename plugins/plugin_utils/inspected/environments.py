@@ -8,60 +8,92 @@ Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, secret_names
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed, Source, vault
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_GROUP = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
-def bring(needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source, variables: Mapping[str, str]) -> None:
-    """Secrets out of the Compose file and out of env files that only a checkout has. ``variables``: those of Compose."""
+
+def bring(
+    needed: Needed, services: Mapping[str, Mapping[str, Any]], source: Source, variables: Mapping[str, str], *, named: bool
+) -> None:
+    """Secrets out of the Compose file and out of env files that only a checkout has. ``variables``: those of Compose, of a file
+    that was ``named`` or of the .env.
+    """
     names = _vaulted(services)
     # Of env files: several services read one, and it has one value.
     by_key = {key: variables[key] for key in needed.variables if key in variables}
-    groups = _groups(services)
+    own = _own_groups(services)
+    groups = _groups(services, own, source.env_files)
     for name, service in services.items():
-        _own_env_files(needed, name, service, source, by_key, groups.get(name, name))
-        pairs = pairs_of(service)
-        hidden = [key for key, value in pairs.items() if is_secret(key, value)]
-        if not hidden:
-            continue
-        needed.secrets.setdefault(name, {}).update({key: names[name, key] for key in hidden})
-        if isinstance(service["environment"], Mapping):
-            value: Any = {key: Reset() for key in hidden}
+        if reads_dotenv(service, source.env_files):
+            _dotenv(needed, name, service, is_there=named or ".env" in source.env_files)
         else:
-            passed = passed_through(service)
-            kept = {key: None if key in passed else one for key, one in pairs.items() if key not in hidden}
-            value = Override(kept) if kept else Reset()
-        gives = "it" if len(hidden) == 1 else "them"
-        why = f"{', '.join(hidden)} would lie readable in every release; the vault gives {gives}"
-        needed.change(name, "environment", value, why)
-        _read_too(needed.override["services"][name], f"secrets/{name}.env")
+            _own_env_files(needed, name, service, source, by_key, groups.get(name, ""), own[name])
+        _hide(needed, name, service, names, own[name])
     for name, values in needed.secrets.items():
         needed.say(f"stack_secrets.{name}", "given", f"{', '.join(sorted(values))}, from the vault")
+
+
+def _hide(needed: Needed, name: str, service: Mapping[str, Any], names: Mapping[tuple[str, str], str], group: str) -> None:
+    """Secrets out of the environment that the Compose file itself gives a service."""
+    pairs = pairs_of(service)
+    hidden = {key: names[name, key] for key, value in pairs.items() if is_secret(key, value)}
+    if not hidden:
+        return
+    # As Spring and Elasticsearch call theirs: no env file takes these names, and they may stand where they are.
+    composed = {
+        key: value.strip("{ }").removeprefix("vault_").upper() for key, value in hidden.items() if not _VARIABLE.match(key)
+    }
+    written = {key: f"${{{variable}}}" for key, variable in composed.items()}
+    filed = {key: value for key, value in hidden.items() if key not in composed}
+    if isinstance(service["environment"], Mapping):
+        value: Any = {key: written.get(key, Reset()) for key in hidden}
+    else:
+        passed = passed_through(service)
+        kept = {key: None if key in passed else one for key, one in pairs.items() if key not in hidden} | written
+        value = Override(kept) if kept else Reset()
+    gives = "it" if len(hidden) == 1 else "them"
+    why = f"{', '.join(hidden)} would lie readable in every release; the vault gives {gives}"
+    needed.change(name, "environment", value, why)
+    if composed:
+        needed.variables.update({variable: hidden[key] for key, variable in composed.items()})
+        needed.say("stack_secret_variables", "given", f"{', '.join(composed.values())}, from the vault")
+    if filed:
+        needed.secrets.setdefault(group, {}).update(filed)
+        _read_too(needed.override["services"][name], f"secrets/{group}.env")
 
 
 def _read_too(override: dict[str, Any], file: str) -> None:
     before = override.get("env_file", [])
     if isinstance(before, Override):
-        override["env_file"] = Override([*before.value, file])
+        kept = [one for one in before.value if _path(one) != file]
+        override["env_file"] = Override([*kept, file])
     else:
         override["env_file"] = Override([file]) if isinstance(before, Reset) else [*before, file]
 
 
-def reads_dotenv(service: Mapping[str, Any]) -> bool:
+def reads_dotenv(service: Mapping[str, Any], there: Collection[str] = ()) -> bool:
     """Whether the service reads the team's .env, and no other file of a checkout: it is given all variables of a deploy."""
-    return checkout_files(service) == [".env"] and not _read_by_image(service)
+    return checkout_files(service, there) == [".env"] and not _read_by_image(service)
 
 
-def checkout_files(service: Mapping[str, Any]) -> list[str]:
-    """Env files that only a checkout has."""
-    return [path for one in _listed(service.get("env_file")) if not (path := _path(one)).startswith(("env/", "secrets/"))]
+def checkout_files(service: Mapping[str, Any], there: Collection[str] = ()) -> list[str]:
+    """Env files that only a checkout has. ``there``: what lies in it, where a deploy would write its own, too."""
+    return [one for one in env_files(service) if one in there or not one.startswith(("env/", "secrets/"))]
+
+
+def env_files(service: Mapping[str, Any]) -> list[str]:
+    return [_path(one) for one in _listed(service.get("env_file"))]
 
 
 def passed_through(service: Mapping[str, Any]) -> list[str]:
@@ -75,7 +107,7 @@ def passed_through(service: Mapping[str, Any]) -> list[str]:
 def is_secret(key: str, value: str) -> bool:
     given = DEFAULT.fullmatch(value)
     value = given["default"] if given else value
-    return bool(value) and "$" not in value and secret_names.is_secret(key, value)
+    return bool(value) and not interpolation.names(value) and secret_names.is_secret(key, value)
 
 
 def pairs_of(service: Mapping[str, Any]) -> dict[str, str]:
@@ -99,17 +131,27 @@ def _vaulted(services: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str],
     return found
 
 
-def _groups(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def _own_groups(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Service -> the name that variables of its own have in the inventory, which becomes that of a file."""
+    found = {name: name for name in services if _GROUP.match(name) and name != "variables"}
+    for name in services:
+        stem = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "service"
+        taken = {*found.values(), "variables"}
+        found.setdefault(name, next(one for one in (stem, *(f"{stem}-{number}" for number in range(2, 99))) if one not in taken))
+    return found
+
+
+def _groups(services: Mapping[str, Mapping[str, Any]], own_groups: Mapping[str, str], there: Collection[str]) -> dict[str, str]:
     """Service -> the name that its files of a checkout have in the inventory, where several services read the same ones."""
     readers: dict[tuple[str, ...], list[str]] = {}
     for name, service in services.items():
-        own = checkout_files(service)
-        if own and not reads_dotenv(service) and not _read_by_image(service):
+        own = checkout_files(service, there)
+        if own and not reads_dotenv(service, there) and not _read_by_image(service):
             readers.setdefault(tuple(own), []).append(name)
     found: dict[str, str] = {}
     for files, names in readers.items():
         if len(names) > 1:
-            taken = {*services, *found.values(), "variables"}
+            taken = {*own_groups.values(), *found.values(), "variables"}
             stems = [_stem(one) for one in files]
             name = next(one for one in [*stems, *(f"{stems[0]}-{number or 'env'}" for number in range(99))] if one not in taken)
             found |= dict.fromkeys(names, name)
@@ -122,20 +164,36 @@ def _stem(path: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", name).strip("-_") or "shared"
 
 
+def _dotenv(needed: Needed, name: str, service: Mapping[str, Any], *, is_there: bool) -> None:
+    """Of a service that reads the team's .env."""
+    files = [one for one in _listed(service.get("env_file")) if _path(one) != ".env"]
+    given = {"env/variables.env": needed.stack.get("variables"), "secrets/variables.env": needed.variables}
+    if not is_there and ".env" not in _optional(service):
+        files += [one for one in _if_there(*given) if one["path"] not in map(_path, files)]
+        said = (
+            ".env: not there; name the one that docker compose reads with -e env=<path>, or write its variables into "
+            "stack.variables and stack_secret_variables"
+        )
+        needed.say(f"services.{name}.env_file", "yours", said)
+    else:
+        files += [path for path, values in given.items() if values]
+    why = ".env belongs to a checkout; a deploy writes all variables into these files"
+    needed.change(name, "env_file", Override(files) if files else Reset(), why)
+
+
+def _if_there(*paths: str) -> list[dict[str, Any]]:
+    """Env files that a person may write, or not."""
+    return [{"path": path, "required": False} for path in paths]
+
+
 def _own_env_files(
-    needed: Needed, name: str, service: Mapping[str, Any], source: Source, by_key: dict[str, str], group: str
+    needed: Needed, name: str, service: Mapping[str, Any], source: Source, by_key: dict[str, str], shared: str, own_group: str
 ) -> None:
-    """``group``: the name of what it reads in the inventory."""
-    own = checkout_files(service)
+    """``shared``, or else ``own_group``: the name of what it reads in the inventory."""
+    own, group = checkout_files(service, source.env_files), shared or own_group
     if not own:
         return
     files = [one for one in _listed(service.get("env_file")) if _path(one) not in own]
-    if reads_dotenv(service):
-        given = {"env/variables.env": needed.stack.get("variables"), "secrets/variables.env": needed.variables}
-        files += [path for path, values in given.items() if values]
-        why = ".env belongs to a checkout; a deploy writes all variables into these files"
-        needed.change(name, "env_file", Override(files) if files else Reset(), why)
-        return
     missing = [path for path in own if path not in source.env_files]
     demanded = [path for path in missing if path not in _optional(service)]
     if demanded:
@@ -145,7 +203,7 @@ def _own_env_files(
     for path in own:
         found.update(dotenv.read(source.env_files.get(path, "")))
     # What stands under environment wins over any env file.
-    read, own_pairs = _read_by_image(service), pairs_of(service) if group == name else {}
+    read, own_pairs = _read_by_image(service), {} if shared else pairs_of(service)
     found = {key: value for key, value in found.items() if key not in own_pairs and (not read or key.startswith(read))}
     secret = [key for key, value in found.items() if dotenv.why_secret(key, value)]
     plain = {key: value for key, value in found.items() if key not in secret}
@@ -156,8 +214,10 @@ def _own_env_files(
         needed.secrets.setdefault(group, {}).update(names)
         for key, variable in names.items():
             needed.holds(variable, found[key])
-    files += [f"env/{group}.env"] if plain else []
-    files += [f"secrets/{group}.env"] if secret else []
+    brought = {f"env/{group}.env": plain, f"secrets/{group}.env": secret}
+    files += [path for path, values in brought.items() if values]
+    if demanded:
+        files += _if_there(*(path for path, values in brought.items() if not values))
     belongs, whose = ("belongs", "its") if len(own) == 1 else ("belong", "their")
     why = f"{', '.join(own)} {belongs} to a checkout; {whose} values go into the inventory, and secrets into the vault"
     if read:

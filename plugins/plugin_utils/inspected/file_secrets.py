@@ -7,6 +7,7 @@ Of those that have their value from a variable, given.py has said what gives it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +15,15 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import know
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, vault
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override
 
+# Where a deploy writes it anyway. What ends with .env is an env file there.
+_IN_PLACE = re.compile(r"\./secrets/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?<!\.env)\Z")
+
 
 def bring(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared: Any) -> None:
     """stack_secret_files, and where the Compose file finds them. What no service reads is left alone."""
     for name, one in declared.items() if isinstance(declared, Mapping) else []:
         readers = {service: content for service, content in services.items() if name in _read(content)}
-        if not readers or not isinstance(one, Mapping) or str(one.get("file") or "").startswith(("./secrets/", "/")):
+        if not readers or not isinstance(one, Mapping) or str(one.get("file") or "").startswith("/"):
             continue
         if one.get("environment") and not one.get("file"):
             needed.say(
@@ -27,15 +31,19 @@ def bring(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared: A
             )
             continue
         owner, doubt = _owner(readers)
-        needed.secret_files[str(name)] = {"content": vault(str(name)), **({"owner": owner} if owner else {})}
-        needed.override.setdefault("secrets", {})[name] = Override({"file": f"./secrets/{name}"})
-        where = f"{one['file']}" if one.get("file") else "what is external"
-        needed.say(
-            f"secrets.{name}", "changed", f"{where} is on no host; the vault gives it, as a file that only its owner may read"
-        )
+        given = "the vault gives it, as a file that only its owner may read"
+        if in_place := _IN_PLACE.match(str(one.get("file"))):
+            file = in_place["name"]
+            needed.say(f"secrets.{name}", "given", given)
+        else:
+            file = str(name)
+            needed.override.setdefault("secrets", {})[name] = Override({"file": f"./secrets/{name}"})
+            where = f"{one['file']}" if one.get("file") else "what is external"
+            needed.say(f"secrets.{name}", "changed", f"{where} is on no host; {given}")
+        needed.secret_files[file] = {"content": vault(str(name)), **({"owner": owner} if owner else {})}
         if doubt:
             said = f"with which uid is it read by {doubt}? 0, which is root, is assumed (owner)"
-            needed.say(f"stack_secret_files.{name}", "yours", said)
+            needed.say(f"stack_secret_files.{file}", "yours", said)
 
 
 def _read(service: Mapping[str, Any]) -> list[Any]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
@@ -31,19 +31,23 @@ def variables(
     file: str,
     *,
     whole: bool,
+    written: Iterable[Mapping[str, Any]] = (),
+    profiles: Collection[str] = (),
 ) -> None:
     """What a variable of the Compose file stands for: the team's own env file says it, or a person will.
 
-    ``known``: what ``file`` says; ``whole``: services read that file themselves, so all of it counts.
+    ``known``: what ``file`` says; ``whole``: services read that file themselves, so all of it counts; ``written``: each Compose
+    file by itself, because Compose puts variables in place before it merges; ``profiles``: those that are on.
     """
-    asked = _asked(model)
+    asked = _asked([model, *written])
     passed = {name: passed_through(one) for name, one in services.items()}
     asked = {name: False for names in passed.values() for name in names if name in known} | asked
     held = {variable: name for name, variable in variable_secrets.named({**model, "services": services}).items()}
     asked |= dict.fromkeys(held, True)
-    _of_compose(needed, known, file)
+    _of_compose(needed, known, file, profiles)
     asked |= {name: False for name in known if whole and name not in asked and _NAME.match(name) and not is_reserved(name)}
-    names = [name for name, demanded in asked.items() if demanded or name in known]
+    # Of what nobody but the deploy may say, the checks say what to write instead.
+    names = [name for name, demanded in asked.items() if (demanded or name in known) and not is_reserved(name)]
     why = {name: "by its name" if secret_names.is_secret(name, "") else "" for name in names if name not in known}
     why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
     why |= {name: why.get(name) or f"as secrets.{secret}" for name, secret in held.items()}
@@ -67,17 +71,29 @@ def variables(
     if orders:
         needed.say(file, "accepted", f"{', '.join(orders)}: said to docker compose itself, which a deploy does in its own way")
     for service, listed_names in passed.items():
-        nowhere = [name for name in listed_names if name not in known]
-        if nowhere:
-            it = "it" if len(nowhere) == 1 else "them"
-            said = f"nobody gives {', '.join(nowhere)}, so containers do not have {it}; stack.variables would give {it}"
-            needed.say(f"services.{service}.environment", "accepted", said)
+        nowhere = [name for name in listed_names if name not in known and not is_reserved(name)]
+        nobody = [name for name in listed_names if is_reserved(name) and name not in _GIVEN]
+        for found, mend in ((nowhere, "stack.variables would give {}"), (nobody, "write its value itself")):
+            if found:
+                it = "it" if len(found) == 1 else "them"
+                said = f"nobody gives {', '.join(found)}, so containers do not have {it}; {mend.format(it)}"
+                needed.say(f"services.{service}.environment", "accepted", said)
 
 
-def _asked(model: Mapping[str, Any]) -> dict[str, bool]:
+def profiles_on(known: Mapping[str, str], there: Collection[str]) -> list[str]:
+    """Of the profiles that services have, those that the team has on."""
+    asked = _profiles(known)
+    return sorted(there) if "*" in asked else [one for one in asked if one in there]
+
+
+def _profiles(known: Mapping[str, str]) -> list[str]:
+    return [one.strip() for one in known.get("COMPOSE_PROFILES", "").split(",") if one.strip()]
+
+
+def _asked(models: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
     """Name of each variable -> whether some line has no other value for it."""
     asked: dict[str, bool] = {}
-    for read, text in _texts(model):
+    for read, text in [one for model in models for one in _texts(model)]:
         found = interpolation.interpolated(text, {})
         demanded = {one.name for one in found.missing if read or one.words is not None}
         for name in sorted(found.names, key=text.index):
@@ -93,15 +109,17 @@ def _texts(model: Mapping[str, Any]) -> list[tuple[bool, str]]:
         if element != "services":
             found += [(not element.startswith("x-"), text) for text in strings(content)]
             continue
-        for service in content.values():
+        for service in content.values() if isinstance(content, Mapping) else ():
             for key, part in service.items() if isinstance(service, Mapping) else ():
                 found += [(key not in _UNREAD, text) for text in strings(part)]
     return found
 
 
-def _of_compose(needed: Needed, known: Mapping[str, str], file: str) -> None:
+def _of_compose(needed: Needed, known: Mapping[str, str], file: str, profiles: Collection[str]) -> None:
     """What is said to Compose itself there."""
-    profiles = [one.strip() for one in known.get("COMPOSE_PROFILES", "").split(",") if one.strip()]
     if profiles:
-        needed.stack["profiles"] = profiles
+        needed.stack["profiles"] = list(profiles)
         needed.say("stack.profiles", "given", f"COMPOSE_PROFILES of {file} says {', '.join(profiles)}")
+    gone = [one for one in _profiles(known) if one not in (*profiles, "*")]
+    if gone:
+        needed.say(file, "accepted", f"COMPOSE_PROFILES names {', '.join(gone)}, which no service has, so it was left out")

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import interpolated
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import GIVEN_WORDS, Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import LISTS, Project
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications, variables
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
@@ -57,24 +58,28 @@ class Inspection:
         health: str = "",
         env: str = "",
         more: Sequence[Path] = (),
+        ask: Callable[..., list[str]] = lambda *unused: [],
     ) -> None:
         """``env``: the env file that Compose reads for its variables, where it is not the .env beside the Compose file.
-        ``more``: Compose files that are merged over the first one, in its directory or below.
+        ``more``: Compose files that are merged over the first one, in its directory or below. ``ask``: Compose itself.
         """
-        self.path, self.name = path, name
+        self.path, self.name, self._ask = path, name, ask
         self._env_name = env or ".env"
         self.variables = dotenv.read(dotenv.text(env) if env else dotenv.beside(path))
         self.override_name = f"{path.stem}.{name}{path.suffix}"
         self.texts = {path.name: _read(path)}
         for one in more:
             self.texts[_below(path, one)] = _read(one)
+        self._profiles: list[str] = []
         files = self._files(self.texts)
         if files.problems:
             raise DeployError("\n".join(files.problems))
-        model = files.model()
+        self._profiles = given.profiles_on(self.variables, files.known_profiles())
+        model, self._written = self._files(self.texts).model(), files.written()
         services = {one: content for one, content in model["services"].items() if isinstance(content, Mapping)}
         if not services:
-            raise DeployError(f"{path}: has no services")
+            words = [f"services.{one}: must be a mapping" for one in model["services"]]
+            raise DeployError(f"{path}: {words[0] if words else 'has no services; they stand below the key services'}")
         if service and service not in services:
             raise DeployError(f'service: "{service}" is not a service of {path}; it has {", ".join(services)}')
         self._of_project(model)
@@ -84,7 +89,8 @@ class Inspection:
 
     def _of_project(self, model: Mapping[str, Any]) -> None:
         own_name = self.variables.get("COMPOSE_PROJECT_NAME")
-        self.project = _as_project(str(own_name or model.get("name") or self.path.absolute().parent.name))
+        named = interpolated(str(own_name or model.get("name") or ""), self.variables).text
+        self.project = _as_project(named or self.path.absolute().parent.name)
         self.needed = Needed()
         beside = self.path.with_name(f"{self.path.stem}.override{self.path.suffix}")
         if self.path.stem in ("compose", "docker-compose") and beside.is_file() and beside.name not in self.texts:
@@ -98,7 +104,7 @@ class Inspection:
     def _files(self, texts: Mapping[str, str]) -> ComposeFiles:
         """With what they include and extend."""
         given = {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name}
-        return ComposeFiles(texts, given, read=self._brought)
+        return ComposeFiles(texts, given, read=self._brought, profiles=self._profiles)
 
     def _brought(self, name: str) -> tuple[str | None, str]:
         path = self.path.absolute().parent / name
@@ -113,7 +119,7 @@ class Inspection:
         port: int,
         health: str,
     ) -> None:
-        env_files = [path for one in services.values() for path in environments.checkout_files(one)]
+        env_files = [path for one in services.values() for path in environments.env_files(one)]
         found, source = self.needed, checkout.source(self.path.absolute().parent, env_files)
         found.stack |= {"name": self.project, "compose_files": [*self.texts, self.override_name]}
         seen = reached.resolved(services, self.variables)
@@ -129,9 +135,10 @@ class Inspection:
             self.variables[domain] = site
         needs.entries(found, on, seen, ports, site, health, self.variables)
         needs.networks(found, on, model.get("networks"))
-        whole = any(environments.reads_dotenv(one) for one in on.values())
-        given.variables(found, model, on, self.variables, self._env_name, whole=whole)
-        environments.bring(found, on, source, self.variables)
+        whole = any(environments.reads_dotenv(one, source.env_files) for one in on.values())
+        more: dict[str, Any] = {"whole": whole, "written": self._written, "profiles": self._profiles}
+        given.variables(found, model, on, self.variables, self._env_name, **more)
+        environments.bring(found, on, source, self.variables, named=self._env_name != ".env")
         file_secrets.bring(found, on, model.get("secrets"))
         needs.known(found, on)
         ending.say(found, on)
@@ -148,7 +155,9 @@ class Inspection:
     def _exempt(self, services: Mapping[str, Mapping[str, Any]], routed: set[str]) -> None:
         """What services ask of their host, by the rules that judge it, with the word that admits it."""
         texts = {**self.texts, self.override_name: self.override}
-        model = self._files(texts).model()
+        names = {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name, "COMPOSE_PROJECT_NAME": self.project}
+        known = variables.Variables(names, self.needed.stack.get("variables", {}), self.needed.variables)
+        model = ComposeFiles(texts, {}, resolve=known.resolved, read=self._brought, profiles=self._profiles).model()
         project = Project(model, Own.of(f"{STACKS_ROOT}/{self.project}", [*self.needed.stack.get("files", ()), *texts]))
         hardening: dict[str, Any] = {}
         for name in services:
@@ -177,8 +186,11 @@ class Inspection:
                 if one.name != self.override_name:
                     (beside / one.name).symlink_to(one)
             (beside / self.override_name).write_text(self.override)
-            checked = StackConfig(self.raw(str(beside)), specifications.options("preflight"), self.path.absolute().parent)
-            self.problems = [problem.replace(str(beside), str(self.path.parent)) for problem in checked.problems]
+            raw = self.raw(str(beside))
+            checked = StackConfig(raw, specifications.options("preflight"), self.path.absolute().parent)
+            given = (checked.files, raw["stack_secrets"], raw["stack_secret_variables"])
+            problems = checked.problems or self._ask(checked.config, checked.release, checked.environment, *given)
+            self.problems = [problem.replace(str(beside), str(self.path.parent)) for problem in problems]
         for problem in self.problems:
             # The file is one of two, and the lines of the other are known to be good.
             for file in (*self.texts, self.override_name):
@@ -275,8 +287,10 @@ def _read(path: Path) -> str:
         return path.read_text()
     except FileNotFoundError:
         raise DeployError(f"compose: {path} does not exist; name the Compose file, for example -e compose=compose.yml") from None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise DeployError(f"compose: {path} cannot be read ({exc})") from None
+    except UnicodeDecodeError:
+        raise DeployError(f"compose: {path} cannot be read (it is no UTF-8; save it as that)") from None
+    except OSError as exc:
+        raise DeployError(f"compose: {path} cannot be read ({exc.strerror})") from None
 
 
 def _as_project(name: str) -> str:

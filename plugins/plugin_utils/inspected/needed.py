@@ -159,17 +159,14 @@ def entries(
         open_ports = [one for one in found if not one.address]
         if name in ports and service.get("ports"):
             why = "requests come through the edge, and two replicas cannot share a port"
-            others = [
-                (entry, one.port)
-                for entry, one in zip(service["ports"], found, strict=True)
-                if one.port not in (0, 443, ports[name])
-            ]
+            others = reached.others(service, seen[name], ports[name])
             if others:
-                numbers = ", ".join(dict.fromkeys(str(port) for _, port in others))
+                shown = list(dict.fromkeys(port for _, port in others))
+                those = ("port", "is", "it", "it is") if len(shown) == 1 else ("ports", "are", "them", "they are")
                 why += (
-                    f"; port {numbers} is not routed: only services of the stack reach it from now on. Where it is needed, write "
-                    f"ports: !override {_flow([entry for entry, _ in others])} here, and in the inventory "
-                    f"hardening: {{exempt: {{{name}: [ports]}}}}; each deploy interrupts the service then"
+                    f"; {those[0]} {', '.join(shown)} {those[1]} not routed: only services of the stack reach {those[2]} from "
+                    f"now on. Where {those[3]} needed, write ports: !override {_flow([entry for entry, _ in others])} here, and "
+                    f"in the inventory hardening: {{exempt: {{{name}: [ports]}}}}; each deploy interrupts the service then"
                 )
             needed.change(name, "ports", Reset(), why)
         elif open_ports:

@@ -28,15 +28,17 @@ _SOCKET = "/docker.sock"
 # Debuggers, databases and queues: nothing that a browser asks.
 _NO_HTTP = frozenset(
     {
-        *(21, 22, 25, 53, 110, 143, 389, 465, 587, 636, 993, 995, 1025, 1433, 1521, 1883, 2375, 2379, 3306, 4222, 5432, 5671),
-        *(5672, 6379, 6432, 7687, 8123, 9042, 9092, 9200, 9229, 9300, 11211, 27017, 33060, 50051),
+        *(21, 22, 25, 53, 110, 143, 389, 465, 587, 636, 993, 995, 1025, 1433, 1521, 1883, 2181, 2375, 2379, 3306, 4222, 4317),
+        *(5044, 5432, 5671, 5672, 6379, 6432, 6543, 7687, 8123, 8883, 9042, 9092, 9200, 9229, 9300, 11211, 24224, 27017, 33060),
+        50051,
     }
 )
 # Images, by the last part of their names, that answer HTTP to other services only.
 _STORES = frozenset(
     {
         *("clickhouse", "clickhouse-server", "elasticsearch", "opensearch", "qdrant", "influxdb", "couchdb", "etcd", "zookeeper"),
-        *("kafka", "cp-kafka", "redpanda", "nats", "eclipse-mosquitto", "neo4j", "cassandra", "milvus", "weaviate", "chroma"),
+        *("kafka", "cp-kafka", "cp-zookeeper", "redpanda", "nats", "eclipse-mosquitto", "neo4j", "cassandra"),
+        *("milvus", "weaviate", "chroma"),
         *("node-exporter", "postgres-exporter", "redis_exporter", "cadvisor"),
     }
 )
@@ -56,14 +58,30 @@ def published(service: Mapping[str, Any]) -> list[Published]:
 
 
 def _published(entry: Any) -> Published:
+    address, port = _parts(entry)
+    return Published(address, _number(port))
+
+
+def _parts(entry: Any) -> tuple[str, str]:
+    """Address of the host, and port inside the container, as 80 or 53/udp."""
     if isinstance(entry, Mapping):
-        return Published(_address(str(entry.get("host_ip") or "")), _number(entry.get("target")))
-    text, _, protocol = str(entry).partition("/")
-    if protocol == "udp":
-        return Published("", 0)
-    # What stands in ${...} may have a colon of its own.
-    parts = re.findall(r"(?:\$\{[^}]*\}|\[[^\]]*\]|[^:])+", text)
-    return Published(_address(parts[0]) if len(parts) > 2 else "", _number(parts[-1] if parts else ""))
+        address, port, protocol = str(entry.get("host_ip") or ""), str(entry.get("target")), str(entry.get("protocol") or "tcp")
+    else:
+        text, _, protocol = str(entry).partition("/")
+        # What stands in ${...} may have a colon of its own.
+        parts = re.findall(r"(?:\$\{[^}]*\}|\[[^\]]*\]|[^:])+", text)
+        address, port = parts[0] if len(parts) > 2 else "", parts[-1] if parts else ""
+    return _address(address), f"{port}/udp" if protocol == "udp" else port
+
+
+def others(service: Mapping[str, Any], seen: Mapping[str, Any], port: int) -> list[tuple[Any, str]]:
+    """What a routed service publishes beside its port and that of HTTPS: as it is written, and the port. ``seen``: it with
+    variables in place; 0 is a port that nobody knows.
+    """
+    given = service.get("ports")
+    pairs = zip(given, seen["ports"], strict=True) if isinstance(given, list) else ()
+    found = [(entry, _parts(one)[1]) for entry, one in pairs]
+    return [(entry, inside) for entry, inside in found if inside not in ("0", "443", "443/udp", str(port))]
 
 
 def _address(text: str) -> str:

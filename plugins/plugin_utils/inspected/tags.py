@@ -58,7 +58,7 @@ def images(
     for name, service in services.items():
         image = DEFAULT.sub(lambda found: found["default"], str(service.get("image") or ""))
         if not image:
-            release = f"{project}/{name}:${{STACK_RELEASE:?}}"
+            release = f"{project}/{name.lower()}:${{STACK_RELEASE:?}}"
             needed.change(name, "image", release, "hosts build nothing; push it under this name, or write the one that you push")
             continue
         parts = image_name.parse(image)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
+from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import interpolated
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 
 _HERE = r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])"
@@ -44,7 +45,7 @@ def read(texts: Mapping[str, str], environment: str, service: str = "") -> Said:
     model = files.model()
     running = {name: one for name, one in model["services"].items() if isinstance(one, Mapping) and not one.get("profiles")}
     project = model.get("name")
-    said = Said(project if isinstance(project, str) else "", tuple(running))
+    said = Said(interpolated(project, {}).text if isinstance(project, str) else "", tuple(running))
     chosen = service or _only(running) or _only(name for name, one in running.items() if _ports(one) or asked(one))
     if chosen not in running:
         return said

@@ -76,6 +76,16 @@ READS = {
         """,
         "over.yml": "services: {web: {environment: [B=3, C=4], depends_on: {db: {condition: service_healthy}}, entrypoint: [y]}}",
     },
+    "numbers with colons, which are none": {
+        "compose.yml": """
+            services:
+              web:
+                image: shop/app:1
+                environment:
+                  A: 2222:22
+                  B: 1:30.5
+        """
+    },
     "one volume over another": {
         "compose.yml": "services: {web: {image: 'shop/app:1', volumes: ['./one:/x:ro', './conf:/y:ro']}}",
         "over.yml": "services: {web: {volumes: [{type: bind, source: ./conf, target: /x, read_only: true}]}}",
@@ -206,6 +216,16 @@ REFUSED = [
         id="an included service that there is already",
     ),
     pytest.param(
+        {"compose.yml": "services:\n  web: {image: 'a:1'}\n  Web Shop: {image: 'a:1'}"},
+        "compose.yml: services.Web Shop: Compose takes only letters, digits, ., _ and - in the name of a service",
+        id="a service whose name has a blank",
+    ),
+    pytest.param(
+        {"compose.yml": "services:\n  1: {image: 'a:1'}"},
+        "compose.yml: services.1: the name is a number; quote it",
+        id="a service whose name is a number",
+    ),
+    pytest.param(
         {"compose.yml": "services: {web: {image: 'a:1'}}\nconfigs: {c: {environment: C}}"},
         'configs.c.environment: needs a root that can be written to; write content: "${C}" instead, '
         "which becomes a file on the host",
@@ -217,6 +237,31 @@ REFUSED = [
 @pytest.mark.parametrize(("files", "said"), REFUSED)
 def test_what_hosts_could_not_read_is_refused(tmp_path: Path, files: Mapping[str, str], said: str) -> None:
     assert said in checked(tmp_path, files).problems
+
+
+@pytest.mark.parametrize("twice", ["image: 'a:1'\n    image: 'b:1'", "<<: {init: true}\n    <<: {tty: true}"])
+def test_a_key_that_is_there_twice_is_refused_as_compose_does(tmp_path: Path, twice: str) -> None:
+    text = f"services:\n  web:\n    {twice}\n"
+    key = twice.partition(":")[0]
+    found = checked(tmp_path, {"compose.yml": text}).problems
+    assert found[0].startswith(f'compose.yml: is not YAML: the key "{key}" is there twice in')
+    assert "line 4" in found[0]
+    assert "already defined" in config(tmp_path).error
+
+
+def test_a_file_of_two_documents_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    found = checked(tmp_path, {"compose.yml": "services: {web: {image: 'a:1'}}\n---\nservices: {db: {image: 'b:1'}}"}).problems
+    assert found[0] == (
+        "compose.yml: holds more than one YAML document; write each into a file of its own, and name all of them in "
+        "stack.compose_files"
+    )
+    assert config(tmp_path).error == ""
+
+
+def test_a_key_over_one_that_is_merged_is_there_once(tmp_path: Path) -> None:
+    text = "x-a: &a {init: true}\nx-b: &b {<<: *a, init: false}\nservices: {web: {<<: [*b, *a], image: 'shop/app:1', init: true}}"
+    assert checked(tmp_path, {"compose.yml": text}).problems == []
+    assert config(tmp_path).error == ""
 
 
 OFF = "services: {web: {image: 'a:1', %s}, migrate: {image: 'a:1', profiles: [migrate]}}"

@@ -113,6 +113,7 @@ services:
       TITLE: ${TITLE:?}
       OTHER: ${OTHER:-fine}
       SEED: ${SEED}
+  mailer: {image: "shop/mailer:1.2", restart: unless-stopped, profiles: [extra]}
 """
 DOTENV = """\
 COMPOSE_PROJECT_NAME=store
@@ -238,3 +239,7 @@ def test_a_vault_that_is_there_is_not_written_over_and_what_it_lacks_is_named(tm
     )
     assert again.files == []
     assert (tmp_path / VAULT).read_text() == before
+
+
+def test_a_mark_of_its_encoding_is_no_part_of_the_first_name() -> None:
+    assert dotenv.read("\ufeffONE=1\r\nTWO=2\r\n") == {"ONE": "1", "TWO": "2"}

@@ -371,6 +371,8 @@ def test_what_the_checks_still_refuse_is_left_to_a_person(tmp_path: Path) -> Non
     [
         ("services: {a: {image: x:1}}", 'service: "b" is not a service of {}; it has a'),
         ("a: {}", "{}: has no services"),
+        ("web: {image: 'a:1'}", "{}: has no services; they stand below the key services"),
+        ("services: {web: 'a:1'}", "{}: services.web: must be a mapping"),
         ("[", "compose.yml: is not YAML"),
     ],
 )
@@ -380,6 +382,23 @@ def test_what_is_no_compose_file_is_refused(tmp_path: Path, text: str, said: str
     with pytest.raises(DeployError) as caught:
         Inspection(path, service="b" if "image" in text else "")
     assert str(caught.value).startswith(said.format(path))
+
+
+def test_a_file_that_is_no_text_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "compose.yml"
+    path.write_bytes("services: {}".encode("utf-16"))
+    with pytest.raises(DeployError, match=r"compose\.yml cannot be read \(it is no UTF-8; save it as that\)\Z"):
+        Inspection(path)
+    with pytest.raises(DeployError, match=r"cannot be read \(Is a directory\)\Z"):
+        Inspection(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "project"), [("${NAME:-shop}", "shop"), ("${COMPOSE_NAME}-x", "mine-x")])
+def test_a_projects_name_is_read_with_its_variables(tmp_path: Path, name: str, project: str) -> None:
+    path = tmp_path / "compose.yml"
+    path.write_text(f"name: {name}\nservices: {{web: {{image: 'a:1'}}}}")
+    (tmp_path / ".env").write_text("COMPOSE_NAME=mine\n")
+    assert Inspection(path).needed.stack["name"] == project
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -370,6 +370,45 @@ def test_a_port_that_the_edge_does_not_carry_is_named(look: Any) -> None:
     assert any("writes to the directory ./git and has the host port 222" in note for note in kept.notes)
 
 
+def test_ports_that_are_no_single_one_of_tcp_are_named_as_well(tmp_path: Path) -> None:
+    """A tunnel whose pages are routed is of no use without the port of the tunnel itself."""
+    ports = ["51821:51821/tcp", "51820:51820/udp", "30000-30010:30000-30010", "443:443/udp", "127.0.0.1:53:53/udp"]
+    long = {"target": 3478, "published": 3478, "protocol": "udp"}
+    text = yaml.safe_dump({"services": {"vpn": {"image": "a:1", "restart": "always", "ports": [*ports, long]}}})
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert routed(found)["vpn"][0] == 51821
+    said = rows(found, "changed")["services.vpn.ports"]
+    assert "; ports 51820/udp, 30000-30010, 53/udp, 3478/udp are not routed: only services of the stack reach them from" in said
+    assert "Where they are needed, write ports: !override ['51820:51820/udp', '30000-30010:30000-30010'," in said
+    # Of a service that is not routed, a port of the host itself stays.
+    (tmp_path / "compose.yml").write_text("services: {dns: {image: 'a:1', ports: ['53:53/udp', '127.0.0.1:54:53/udp']}}")
+    kept = Inspection(tmp_path / "compose.yml").needed.override["services"]["dns"]["ports"]
+    assert kept == Override(["127.0.0.1:54:53/udp"])
+
+
+@pytest.mark.parametrize(
+    ("image", "ports", "expected"),
+    [
+        ("confluentinc/cp-zookeeper:7.4", ["2181:2181"], 0),
+        ("otel/opentelemetry-collector:0.90", ["4317:4317", "4318:4318"], 4318),
+        ("acme/logs:1", ["5044:5044", "24224:24224"], 0),
+        ("acme/logs:1", ["8883:8883"], 0),
+        ("acme/pooler:1", ["6543:6543"], 0),
+    ],
+)
+def test_what_no_browser_asks_is_no_site(tmp_path: Path, image: str, ports: list[str], expected: int) -> None:
+    text = yaml.safe_dump({"services": {"one": {"image": image, "restart": "always", "ports": ports}}})
+    (tmp_path / "compose.yml").write_text(text)
+    assert [port for port, _ in routed(Inspection(tmp_path / "compose.yml")).values()] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize("ports", ['"80:80"', "{80: 80}"])
+def test_ports_that_are_no_list_are_no_end_of_a_look(tmp_path: Path, ports: str) -> None:
+    (tmp_path / "compose.yml").write_text(f"services: {{web: {{image: 'a:1', ports: {ports}}}}}")
+    assert routed(Inspection(tmp_path / "compose.yml", service="web", port=80))["web"][0] == 80
+
+
 def test_a_secret_of_the_compose_file_becomes_a_file_secret(look: Any) -> None:
     found = look("sample")
     assert found.needed.secret_files == {"db-password": {"content": "{{ vault_db_password }}"}}
@@ -446,3 +485,191 @@ def test_what_a_file_includes_and_extends_counts(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").write_text("include: [nowhere.yml]")
     with pytest.raises(DeployError, match=r"nowhere\.yml"):
         Inspection(tmp_path / "compose.yml")
+
+
+def test_what_no_inventory_may_give_is_written_into_none(tmp_path: Path) -> None:
+    text = "services: {web: {image: 'a:1', environment: ['ROOT=${PWD}', 'HERE=${HOME}', COMPOSE_PROFILES]}}"
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text("COMPOSE_PROFILES=\n")
+    found = Inspection(tmp_path / "compose.yml", service="web", port=80, health="/")
+    assert "variables" not in found.needed.stack
+    assert found.problems == [
+        "compose.yml: services.web.environment[0]: ${PWD} has no value; write its value itself",
+        "compose.yml: services.web.environment[1]: ${HOME} has no value; write the path itself",
+    ]
+    said = "nobody gives COMPOSE_PROFILES, so containers do not have it; write its value itself"
+    assert rows(found, "accepted")["services.web.environment"] == said
+
+
+@pytest.mark.parametrize(("given", "on"), [("shop, gone", ["shop"]), ("*", ["debug", "shop"])])
+def test_profiles_that_the_team_has_on_are_on_as_far_as_there_are_any(tmp_path: Path, given: str, on: list[str]) -> None:
+    text = """
+        services:
+          web: {image: "a:1", ports: ["80:8000"], profiles: [shop]}
+          debug: {image: "b:1", profiles: [debug]}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text(f"COMPOSE_PROFILES={given}\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.stack["profiles"] == on
+    assert routed(found)["web"][0] == 8000
+    left = "COMPOSE_PROFILES names gone, which no service has, so it was left out"
+    assert rows(found, "accepted").get(".env") == (left if "gone" in given else None)
+
+
+def test_a_variable_that_a_later_file_takes_away_is_given_all_the_same(tmp_path: Path) -> None:
+    """Compose puts variables in place in each file before it merges them."""
+    (tmp_path / "compose.yml").write_text("services: {web: {image: 'a:${TAG:?}', ports: ['${PORT}:80']}}")
+    (tmp_path / "prod.yml").write_text("services: {web: {image: 'a:1', ports: !override ['80:80'], command: !override ['${X}']}}")
+    (tmp_path / "last.yml").write_text("services: {web: {command: !reset []}}")
+    (tmp_path / ".env").write_text("TAG=1\nPORT=8080\nX=x\n")
+    more = [tmp_path / "prod.yml", tmp_path / "last.yml"]
+    found = Inspection(tmp_path / "compose.yml", health="/", more=more)
+    assert found.needed.stack["variables"] == {"TAG": "1", "PORT": "8080", "X": "x"}
+    assert found.problems == []
+
+
+def test_what_a_service_is_called_becomes_a_name_that_a_file_may_have(tmp_path: Path) -> None:
+    """Laravel Sail calls its service laravel.test."""
+    text = f"""
+        services:
+          laravel.test: {{image: "a:1", env_file: app.env, environment: {{DB_PASSWORD: {CANARY}}}, ports: ["80:80"]}}
+          laravel-test: {{build: ., environment: ["API_TOKEN={CANARY}2"]}}
+          Worker: {{build: ., environment: ["API_TOKEN={CANARY}2"]}}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / "app.env").write_text(f"LEVEL=1\nMAIL_PASSWORD={CANARY}3\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.stack["env"] == {"laravel-test-2": {"LEVEL": "1"}}
+    assert {name: {*one} for name, one in found.needed.secrets.items()} == {
+        "laravel-test-2": {"DB_PASSWORD", "MAIL_PASSWORD"},
+        "laravel-test": {"API_TOKEN"},
+        "worker": {"API_TOKEN"},
+    }
+    override = found.needed.override["services"]
+    assert override["laravel.test"]["env_file"] == Override(["env/laravel-test-2.env", "secrets/laravel-test-2.env"])
+    assert override["Worker"]["env_file"] == ["secrets/worker.env"]
+    # An engine takes no name of an image with capitals.
+    assert override["Worker"]["image"].endswith("/worker:${STACK_RELEASE:?}")
+
+
+@pytest.mark.parametrize(("path", "group", "mend"), [("app.env", "web", "write its"), (".env", "variables", "name the one that")])
+def test_what_a_person_writes_for_an_env_file_that_is_not_there_is_read(tmp_path: Path, path: str, group: str, mend: str) -> None:
+    (tmp_path / "compose.yml").write_text(f"services: {{web: {{image: 'a:1', env_file: {path}, ports: ['80:80']}}}}")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert rows(found, "yours")["services.web.env_file"].startswith(f"{path}: not there; {mend}")
+    assert found.problems == []
+    files = [{"path": f"{directory}/{group}.env", "required": False} for directory in ("env", "secrets")]
+    assert found.needed.override["services"]["web"]["env_file"] == Override(files)
+    assert yaml.safe_load(found.override.replace("!override", "").replace("!reset", ""))["services"]["web"]["env_file"] == files
+    # Where the file may be missing, or another one is named, nothing is asked.
+    (tmp_path / "compose.yml").write_text(
+        f"services: {{web: {{image: 'a:1', env_file: [{{path: {path}, required: false}}], ports: ['80:80']}}}}"
+    )
+    assert "services.web.env_file" not in rows(Inspection(tmp_path / "compose.yml", health="/"), "yours")
+
+
+def test_secrets_and_env_files_of_a_team_that_lie_where_a_deploy_writes_its_own_are_brought(tmp_path: Path) -> None:
+    files = {
+        "compose.yml": """
+            services:
+              web:
+                image: a:1
+                user: "70"
+                env_file: [env/web.env, ./env/.common, secrets/prod.env]
+                secrets: [db_password, nested, whole]
+                ports: ["80:80"]
+            secrets:
+              db_password: {file: ./secrets/db_password.txt}
+              nested: {file: ./secrets/prod/nested.txt}
+              whole: {file: ./secrets/whole.env}
+        """,
+        "env/web.env": "LEVEL=1\n",
+        "env/.common": "SHARED=2\n",
+        "secrets/prod.env": f"API_TOKEN={CANARY}\n",
+        "secrets/db_password.txt": CANARY,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.secret_files == {
+        "db_password.txt": {"content": "{{ vault_db_password }}", "owner": 70},
+        "nested": {"content": "{{ vault_nested }}", "owner": 70},
+        "whole": {"content": "{{ vault_whole }}", "owner": 70},
+    }
+    assert found.needed.override["secrets"].keys() == {"nested", "whole"}
+    assert rows(found, "given")["secrets.db_password"] == "the vault gives it, as a file that only its owner may read"
+    assert found.needed.stack["env"] == {"web": {"LEVEL": "1", "SHARED": "2"}}
+    assert found.needed.secrets == {"web": {"API_TOKEN": "{{ vault_api_token }}"}}
+    assert found.needed.override["services"]["web"]["env_file"] == Override(["env/web.env", "secrets/web.env"])
+    assert CANARY not in "\n".join(inspection.said(found))
+
+
+def test_compose_itself_is_asked_as_a_deploy_asks_it_when_nothing_else_is_wrong(tmp_path: Path) -> None:
+    """Names that nothing defines are Compose's matter, and a deploy would refuse them."""
+    asked: list[tuple[Any, ...]] = []
+
+    def ask(*given: Any) -> list[str]:
+        asked.append(given)
+        return ["compose.yml, compose.deploy.yml: docker compose refuses what they say together: undefined network gone"]
+
+    web = "{image: 'a:1', restart: always, ports: ['80:80'], networks: [gone], environment: {API_KEY: canary-5e1f}}"
+    (tmp_path / "compose.yml").write_text(f"services: {{web: {web}}}")
+    found = Inspection(tmp_path / "compose.yml", health="/", ask=ask)
+    said = {"compose.yml, compose.deploy.yml": "docker compose refuses what they say together: undefined network gone"}
+    assert rows(found, "yours") == said
+    stack, release, environment, files, secrets, variables = asked.pop()
+    assert stack["compose_files"] == ["compose.yml", "compose.deploy.yml"]
+    assert (release, environment, {*files}) == ("1.0.0", "deploy", {"compose.yml", "compose.deploy.yml"})
+    assert (secrets["web"].keys(), variables) == ({"API_KEY"}, {})
+    (tmp_path / "compose.yml").write_text("services: {web: {image: 'a:1', pre_stop: [{command: x}]}}")
+    assert "services.web.pre_stop" in rows(Inspection(tmp_path / "compose.yml", ask=ask), "yours")
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "{spring.datasource.url: 'jdbc:x', spring.datasource.password: canary-5e1f, API_KEY: canary-5e1f2}",
+        "['spring.datasource.url=jdbc:x', spring.datasource.password=canary-5e1f, API_KEY=canary-5e1f2]",
+    ],
+)
+def test_a_secret_whose_name_no_env_file_takes_is_a_variable_of_the_compose_file(tmp_path: Path, given: str) -> None:
+    text = f"services: {{web: {{image: 'a:1', restart: always, ports: ['80:80'], environment: {given}}}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.secrets == {"web": {"API_KEY": "{{ vault_web_api_key }}"}}
+    assert found.needed.variables == {"WEB_SPRING_DATASOURCE_PASSWORD": "{{ vault_web_spring_datasource_password }}"}
+    assert "spring.datasource.password: ${WEB_SPRING_DATASOURCE_PASSWORD}" in found.override
+    assert CANARY not in "\n".join(inspection.said(found))
+
+
+@pytest.mark.parametrize("condition", ["none", "on-failure"])
+def test_what_is_not_started_again_when_it_ends_well_may_be_a_job_however_that_is_said(tmp_path: Path, condition: str) -> None:
+    text = f"services: {{seed: {{image: 'a:1', deploy: {{restart_policy: {{condition: {condition}}}}}}}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    said = rows(Inspection(tmp_path / "compose.yml"), "yours").get("services.seed.restart", "")
+    assert said.startswith("nobody waits for its end") == (condition == "none")
+
+
+def test_a_secret_with_dollar_signs_that_stand_for_themselves_is_one(tmp_path: Path) -> None:
+    """As the hash of a password is written."""
+    text = "services: {web: {image: 'a:1', environment: {ADMIN_TOKEN: $$argon2id$$v=19$$canary-5e1f, OTHER_TOKEN: 'a${B:-}'}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    assert Inspection(tmp_path / "compose.yml").needed.secrets == {"web": {"ADMIN_TOKEN": "{{ vault_web_admin_token }}"}}
+
+
+@pytest.mark.parametrize("source", ["${DATA}/web", "${OTHER:-/srv/shop}/web"])
+def test_a_directory_of_the_host_that_a_variable_names_is_exempted_like_any_other(tmp_path: Path, source: str) -> None:
+    text = f"services: {{web: {{image: 'a:1', restart: always, ports: ['80:80'], volumes: ['{source}:/data']}}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text("DATA=/srv/shop\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == []
+    assert found.needed.stack["hardening"] == {"exempt": {"web": ["volumes"]}}
+    assert rows(found, "exempted")["services.web.volumes"].startswith('"/srv/shop/web" belongs to the host')

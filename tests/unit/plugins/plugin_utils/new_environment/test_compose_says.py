@@ -78,3 +78,7 @@ def test_what_is_no_compose_file_is_refused(text: str) -> None:
 @pytest.mark.parametrize("services", [{}, {"web": None}, {"web": "text"}, {"web": {"ports": "x", "healthcheck": []}}])
 def test_what_is_strange_is_left_to_the_preflight(services: dict[str, Any]) -> None:
     assert said(services).port == 0
+
+
+def test_a_projects_name_is_read_with_its_defaults() -> None:
+    assert read({"compose.yml": "name: ${COMPOSE_NAME:-shop}\nservices: {web: {image: 'a:1'}}"}, "staging").project == "shop"
