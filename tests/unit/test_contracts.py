@@ -43,8 +43,12 @@ each_role = pytest.mark.parametrize("role", ROLES, ids=[path.name for path in RO
 each_module = pytest.mark.parametrize("name", MODULES)
 
 
+# The one of libyaml is ten times as fast, and some specifications are long.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def loaded(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), LOADER)
 
 
 def options_of(role: Path) -> dict[str, dict[str, Any]]:

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
 from tests.changes.kinds import BASE, KINDS, Kind
 from tests.changes.outcome import Change, change_of
 from tests.changes.shop import Release, Service, write
-from tests.commands import ROOT
 
-SPECS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+SPECS = specifications.options("preflight")
 RENAMED = BASE.without("help").plus(Service("faq", paths=("/shop/help",)))
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import schema
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.formats import DamagedError
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest, config_hash
@@ -19,10 +18,10 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack impo
     Service,
     Stack,
 )
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 
 ROOT = Path(__file__).parents[5]
-SPECIFICATION = yaml.safe_load((ROOT / "roles" / "preflight" / "meta" / "argument_specs.yml").read_text())
-OPTIONS = SPECIFICATION["argument_specs"]["main"]["options"]["stack"]["options"]
+OPTIONS = specifications.options("preflight")["stack"]["options"]
 SERVICE = OPTIONS["services"]["options"]
 DOCUMENT: dict[str, Any] = {
     "name": "shop",

@@ -30,6 +30,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import findi
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import pages as audit_report
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit import report as audit
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.audit.secrets import MaximumAge
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
 from tests.unit.attacks import ATTACKS, LISTS, OWN, Attack
@@ -37,7 +38,7 @@ from tests.unit.audited import facts, recorded, settings
 from tests.unit.resolved import resolved, written
 
 ROOT = Path(__file__).parents[5]
-OPTIONS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+OPTIONS = specifications.options("preflight")
 SPECIFICATION = json.loads((ROOT / "tests/unit/compose_specification.json").read_text())
 FILE = "compose.yml"
 # Refused by another rule, whatever stands in it.

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
 from tests.unit.compose_program import config
 
 ROOT = Path(__file__).parents[5]
-OPTIONS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+OPTIONS = specifications.options("preflight")
 WEB = {"name": "web", "port": 8000, "routes": [{"host": "shop.example"}], "health": {"path": "/health"}}
 READS = {
     "another file's service": {

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refused_mounts import with_files
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
 
@@ -24,7 +25,7 @@ from tests.unit.resolved import resolved, written
 
 ROOT = Path(__file__).parents[5]
 ORDINARY = ROOT / "tests" / "unit" / "ordinary.yml"
-OPTIONS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+OPTIONS = specifications.options("preflight")
 VARIABLES = {"STACK_RELEASE": "1.2.0", "STACK_ENVIRONMENT": "staging"}
 STACK = "/var/lib/morpheus.deploy/stacks/shop"
 SHIPPED = ("conf/nginx.conf", "conf/html/index.html", "init/1.sql", "app.env", "env/app.env")

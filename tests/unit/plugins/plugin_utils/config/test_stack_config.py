@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.secrets import fingerprints
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import stack_files
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications, stack_files
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ from tests.unit import flags_file
 from tests.unit.effort import examples
 
 ROOT = Path(__file__).parents[5]
-OPTIONS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+OPTIONS = specifications.options("preflight")
 
 COMPOSE = """
 services:

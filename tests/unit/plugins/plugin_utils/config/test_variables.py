@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 
 ROOT = Path(__file__).parents[5]
-OPTIONS = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+OPTIONS = specifications.options("preflight")
 SECRET = "canary-p4ssw0rd"
 GIVE = (
     'write {0}: <value> under stack.variables, or, if it is a secret, {0}: "{{{{ vault_{1} }}}}" '
