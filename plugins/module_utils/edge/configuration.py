@@ -103,12 +103,13 @@ class EdgeConfiguration:
 
     def _sequence(self, files: Mapping[str, str]) -> list[str]:
         """Files that change, in an order in which HAProxy could start at any moment: lists of users come before the rules that
-        ask for them, and go after these.
+        ask for them, and go after these. Backends come before a map that leads there; one that is new is there before it is read.
         """
 
         def place(name: str) -> tuple[int, str]:
             if not holds_users(name):
-                return 1, name
+                before = self._read(name) if name.endswith(".map") else None
+                return (1 if before is None or _leads(files[name]) <= _leads(before) else 3), name
             return (2 if _lists(self._read(name) or "") - _lists(files[name]) else 0), name
 
         return sorted(self.differences(files), key=place)
@@ -170,6 +171,11 @@ class EdgeConfiguration:
 
 def _lists(text: str) -> set[str]:
     return {line for line in text.splitlines() if line.startswith("userlist ")}
+
+
+def _leads(text: str) -> set[str]:
+    """Where the lines of a map lead, without what else they say."""
+    return {line.split(maxsplit=1)[-1].partition("|")[0] for line in text.splitlines() if line and not line.startswith("#")}
 
 
 def _alerts(answer: str) -> str:

@@ -174,6 +174,25 @@ def test_a_record_that_is_damaged(balancer: Balancer, text: str, error: type[Exc
         assert balancer.told() == {"shop": SHOP}
 
 
+def test_at_no_moment_does_a_map_lead_to_a_backend_that_is_not_there(balancer: Balancer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or an edge that starts then would ask hosts that have no such route."""
+    put, seen = EdgeConfiguration._put, list[str]()
+
+    def watched(configuration: EdgeConfiguration, name: str, content: str) -> None:
+        put(configuration, name, content)
+        seen.append(name)
+        config = (balancer.conf / CONFIG).read_text() if (balancer.conf / CONFIG).exists() else ""
+        led = {line.split()[1].partition("|")[0] for line in (balancer.conf / MAP).read_text().splitlines()}
+        assert all(f"backend {one} from" in config for one in led - {"upstreams"})
+
+    monkeypatch.setattr(EdgeConfiguration, "_put", watched)
+    balancer.say()
+    balancer.say("blog", {"blog/": Route(frozenset({"app-1"}))})
+    balancer.say("blog", {})
+    balancer.say(routes={})
+    assert seen == [CONFIG, MAP] * 2 + [MAP, CONFIG] * 2
+
+
 def test_a_run_that_was_killed_is_finished_by_the_next_one(balancer: Balancer) -> None:
     """HAProxy has it, and nobody knows whether somebody may still come who is led by what was said before."""
     balancer.say()
