@@ -374,7 +374,9 @@ def left_in_words(rollout: Rollout, *, adopts: bool) -> str:
     first = {**LEFT, "mixed": FIRST, **(ADOPTED if adopts else {})}
     words = (LEFT if rollout.previous else first)[rollout.left]
     previous = f" ({rollout.previous.release})" if rollout.previous else ""
-    return words.format(previous=previous, release=rollout.manifest.release) + "."
+    said = words.format(previous=previous, release=rollout.manifest.release) + "."
+    lasting = " and ".join(rollout.lasting)
+    return f"{said} What {rollout.manifest.release} did before stays so: {lasting}." if lasting else said
 
 
 def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host.target import
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.lineage import Kind
 from ansible_collections.morpheus.deploy.plugins.module_utils.release.manifest import Manifest
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import EDGE, Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import FailureAction
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
@@ -58,3 +58,14 @@ class Rollout:
     def failure_action(self) -> FailureAction:
         wants = any(service.policy.failure_action is FailureAction.ROLLBACK for service in self.target.desired)
         return FailureAction.ROLLBACK if wants else FailureAction.PAUSE
+
+    @property
+    def lasting(self) -> list[str]:
+        """What the release did here before it failed and was taken back, which nothing undoes, in words."""
+        if self.left not in ("as_before", "taken_back"):
+            return []
+        did = sorted(self.outcome.spent)
+        jobs = [f"its job {name} has run" for name, action in did if action == Action.RUN.value]
+        # A candidate with a route has no requests before all of its batch have passed their gate.
+        alone = [name for name, action in did if action == Action.GATE.value and name not in {*self.target.routed, EDGE}]
+        return [*jobs, *(f"its {name} was at work for a while" for name in alone)]

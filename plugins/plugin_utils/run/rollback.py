@@ -59,7 +59,7 @@ def decide(hosts: Hosts, wanted: str = "", left_out: Hosts = _NONE, ledgers: Hos
     decision.ledger = schema.evidence.as_dict()
     way = _way_out(hosts, schema, decision.id)
     decision.problems += [f"{problem}. {way}" for problem in schema.problems(decision.id, made_for)]
-    decision.cannot_undo = _cannot_undo(schema, decision, made_for)
+    decision.cannot_undo = [*_cannot_undo(schema, decision, made_for), *_of_jobs(hosts, decision)]
     decision.cannot_undo += [
         f"a migration that was run from {name} is not known here: {info['problem']}"
         for name, info in sorted(left_out.items())
@@ -201,6 +201,19 @@ def _cannot_undo(schema: Schema, decision: Decision, made_for: str) -> list[str]
     found.append("secrets stay the current ones; only code and plain configuration go back")
     found.append("what the newer release has written, sent or deleted stays so")
     return found
+
+
+def _of_jobs(hosts: Hosts, decision: Decision) -> list[str]:
+    """What jobs did for the releases that are left, and for those that failed since the target was live."""
+    found: dict[str, set[str]] = {}
+    for info in hosts.values():
+        since = next((one.get("at", "") for one in info["releases"] if one["id"] == decision.id), "")
+        left = {*decision.leaves, info["rolling"].get("id", "")} - {decision.id}
+        for one in info["releases"]:
+            if one["id"] in left or (one["status"] == "failed" and one.get("at", "") >= since and one["id"] != decision.id):
+                for job in one.get("jobs", []):
+                    found.setdefault(job, set()).add(one["release"])
+    return [f"what the job {job} did for {', '.join(sorted(names))} stays so" for job, names in sorted(found.items())]
 
 
 def _schema_of(hosts: Hosts, identity: str) -> Mapping[str, str]:

@@ -49,6 +49,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted im
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack import Stack
+from ansible_collections.morpheus.deploy.plugins.modules import stack_rollout
 
 from tests.unit.clock import Clock
 from tests.unit.simulation import Host, KilledError
@@ -610,6 +611,22 @@ def test_a_worker_of_an_earlier_wave_that_was_replaced_and_comes_back_was_taken_
     done = host.roll(host.release("2.0", replace(WORKER, fingerprint="new"), replace(web, fingerprint="bad")))
     assert (done.left, host.runs()) == ("taken_back", ["web old", "web old", "worker old"])
     assert {one.id for one in host.simulated.observe()} != before
+
+
+def test_what_a_worker_and_a_job_of_a_failed_release_did_is_said_to_last(host: StackHost) -> None:
+    web = replace(API, name="web", depends_on=("worker",), policy=replace(ONE_BY_ONE, failure_action=FailureAction.ROLLBACK))
+    live(host, WORKER, web)
+    host.simulated.bad = {"bad"}
+    done = host.roll(host.release("2.0", replace(WORKER, fingerprint="new"), replace(web, fingerprint="bad")))
+    assert (done.left, done.lasting) == ("taken_back", ["its worker was at work for a while"])
+    assert stack_rollout.left_in_words(done, adopts=False) == (
+        "What had been switched was taken back: this host serves the release before it again (1.0). What 2.0 did before stays "
+        "so: its worker was at work for a while."
+    )
+    done.outcome.spent["migrate", "run"] = 1.0
+    assert done.lasting == ["its job migrate has run", "its worker was at work for a while"]
+    done.left = "switched"
+    assert done.lasting == []
 
 
 def test_what_a_crash_left_lying_about_is_swept_and_nothing_counts_as_switched(host: StackHost) -> None:

@@ -53,6 +53,20 @@ def test_without_a_wish_it_goes_to_the_last_release_that_was_live_and_good_every
     assert decide(hosts).id == target
 
 
+def test_what_jobs_did_for_releases_that_are_left_is_said() -> None:
+    """And for those that failed since; what they did before is known to whoever runs the target today."""
+    info = host("b", "a", retained="")
+    at = "2026-01-0{}T00:00:00Z".format
+    info["releases"] = [
+        release("a", at=at(2), jobs=["setup", "migrate"]),
+        release("b", at=at(2), status="live", jobs=["migrate"]),
+        release("c", at=at(3), status="failed", jobs=["migrate", "setup"]),
+        release("d", at=at(1), status="failed", jobs=["migrate"]),
+    ]
+    said = [one for one in decide({"x": info, "y": host("b", "a", retained="ab")}).cannot_undo if "the job" in one]
+    assert said == ["what the job migrate did for b, c stays so", "what the job setup did for c stays so"]
+
+
 def test_a_schema_that_a_host_left_out_has_migrated_to_counts_too() -> None:
     canary = {"release": "c", "rolling": "", "schema": {"head": "0003", "compatible_since": "0002"}, "problem": ""}
     found = decide({"x": host("b", "a")}, "", {"y": canary})
