@@ -176,13 +176,9 @@ class Hardening:
         told = self.told(name, service) if well_formed(service) else ""
         return [told] if told else []
 
-    def warnings(self, name: str, service: Mapping[str, Any]) -> list[str]:
-        if "mem_limit" in self.words(name) or _limit(service, "mem_limit", "memory"):
-            return []
-        return [
-            f"services.{name}: has no memory limit and may take all memory of its host; set deploy.resources.limits.memory, "
-            f"or name mem_limit in stack.hardening.exempt.{name}"
-        ]
+    def is_unlimited(self, name: str, service: Mapping[str, Any]) -> bool:
+        """Whether it may take all memory of its host, and nobody has said that it is meant to."""
+        return "mem_limit" not in self.words(name) and not _limit(service, "mem_limit", "memory")
 
 
 def released(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,9 +199,21 @@ def problems(stack: Stack, project: Project, routed: Collection[str]) -> list[st
 def warnings(stack: Stack, model: Mapping[str, Any]) -> list[str]:
     """What a careful operator would want to know, and what stops nothing."""
     rules = Hardening.of(stack)
-    services = model["services"].items() if rules else ()
-    found = [warning for name, one in services for warning in (rules.warnings(name, one) if rules else ())]
-    return [*found, *(told for name, one in services if rules and (told := rules.told(name, one)))]
+    if not rules:
+        return []
+    services = model["services"].items()
+    told = [found for name, one in services if (found := rules.told(name, one))]
+    return [*_unlimited([name for name, one in services if rules.is_unlimited(name, one)]), *told]
+
+
+def _unlimited(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    have, their, whose = ("has", "its", names[0]) if len(names) == 1 else ("have", "their", "<service>")
+    return [
+        f"{', '.join(f'services.{name}' for name in names)}: {have} no memory limit and may take all memory of {their} host; set "
+        f"deploy.resources.limits.memory, or name mem_limit in stack.hardening.exempt.{whose}"
+    ]
 
 
 def additions(stack: Stack, model: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

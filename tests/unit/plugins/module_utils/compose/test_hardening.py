@@ -353,6 +353,11 @@ def test_a_service_without_a_memory_limit_is_warned_of() -> None:
         "services.api: has no memory limit and may take all memory of its host; set deploy.resources.limits.memory, "
         "or name mem_limit in stack.hardening.exempt.api"
     ]
+    # Once for all of them: it comes with every deploy.
+    assert warnings(Stack(hardening=NONE), model) == [
+        "services.api, services.job: have no memory limit and may take all memory of their host; set "
+        "deploy.resources.limits.memory, or name mem_limit in stack.hardening.exempt.<service>"
+    ]
 
 
 def test_names_that_mean_nothing_are_found() -> None:
