@@ -30,7 +30,7 @@ _VERSION = re.compile(r"v?\d+\.\d+")
 # Bits that each character of a value tells: words of a language have fewer.
 _RANDOM_BITS = 3.6
 _LINE = re.compile(
-    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[ \t]*(?:=|:[ \t])[ \t]*
+    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[\w.\[\]-]+)[ \t]*(?:=|:[ \t])[ \t]*
     (?:"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>[^']*)'|(?P<plain>[^\n]*))""",
     re.MULTILINE | re.VERBOSE,
 )

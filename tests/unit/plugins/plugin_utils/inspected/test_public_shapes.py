@@ -673,3 +673,60 @@ def test_a_directory_of_the_host_that_a_variable_names_is_exempted_like_any_othe
     assert found.problems == []
     assert found.needed.stack["hardening"] == {"exempt": {"web": ["volumes"]}}
     assert rows(found, "exempted")["services.web.volumes"].startswith('"/srv/shop/web" belongs to the host')
+
+
+def copied(found: Inspection) -> list[str]:
+    """Problems of a deploy whose person has copied all lines and filled in the vault."""
+    (found.path.parent / found.override_name).write_text(found.override)
+    lines = yaml.safe_load(found.inventory)
+    assert lines["stack"] == found.needed.stack
+    raw = {**found.raw(str(found.path.parent)), "stack": lines["stack"]}
+    return StackConfig(raw, specifications.options("preflight")).problems
+
+
+@pytest.mark.parametrize("given", ["[LEVEL=1]", "{LEVEL: 1, API_KEY: canary-5e1f7}", "[API_KEY=canary-5e1f7]", "[kept.here=0]"])
+@pytest.mark.parametrize("file", [".env", "app.env"])
+def test_variables_of_env_files_whose_names_no_env_file_of_a_deploy_takes_stand_in_the_compose_file(
+    tmp_path: Path, file: str, given: str
+) -> None:
+    """As Compose takes them: with dots, dashes, brackets, or a digit before all else."""
+    web = f"{{image: 'a:1', restart: always, ports: ['80:80'], env_file: {file}, environment: {given}}}"
+    (tmp_path / "compose.yml").write_text(f"services: {{web: {web}}}")
+    lines = ("my-key=2$$x", "spring.redis.password=canary-5e1f", "2FA=3", "a[0]=4", "kept.here=5", "PLAIN=6")
+    (tmp_path / file).write_text("\n".join(lines))
+    for _ in range(2):
+        found = Inspection(tmp_path / "compose.yml", health="/")
+        assert found.problems == copied(found) == []
+    brought = {"my-key": "2$$x", "spring.redis.password": "${SPRING_REDIS_PASSWORD}", "2FA": "3", "a[0]": "4", "kept.here": "5"}
+    if "kept" in given:
+        del brought["kept.here"]
+    environment = found.needed.override["services"]["web"]["environment"]
+    assert {key: one for key, one in getattr(environment, "value", environment).items() if key in brought} == brought
+    assert found.needed.variables == {"SPRING_REDIS_PASSWORD": "{{ vault_spring_redis_password }}"}
+    assert found.needed.values["vault_spring_redis_password"] == CANARY
+    assert "PLAIN: '6'" in found.inventory
+    assert CANARY not in "\n".join(inspection.said(found))
+    assert rows(found, "changed")["services.web.environment"].endswith("from the vault (stack_secret_variables)")
+    assert ".env" not in rows(found, "accepted")
+
+
+def test_names_that_are_one_in_the_vault_have_a_variable_each_where_their_values_differ(tmp_path: Path) -> None:
+    text = """
+        services:
+          web: {image: "a:1", restart: always, env_file: both.env, environment: [my.name]}
+          1st: {image: "a:1", restart: always, env_file: both.env}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text("my.name=x\n")
+    (tmp_path / "both.env").write_text("db.password=a1\ndb-password=b2\nDB_PASSWORD=c3\nstack.release=sk_live_51Habc\n")
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.problems == copied(found) == []
+    assert found.needed.values == {
+        "vault_db_password": "c3",
+        "vault_both_db_password": "a1",
+        "vault_both_db_password_2": "b2",
+        "vault_stack_release": "sk_live_51Habc",
+    }
+    assert found.needed.variables["APP_STACK_RELEASE"] == "{{ vault_stack_release }}"
+    environment = found.needed.override["services"]["web"]["environment"]
+    assert (environment["my.name"], environment["db.password"]) == ("x", "${BOTH_DB_PASSWORD}")
