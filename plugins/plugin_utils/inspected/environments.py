@@ -54,7 +54,7 @@ def _hide(
     service: Mapping[str, Any],
     names: Mapping[tuple[str, str], str],
     group: str,
-    more: Mapping[str, str],
+    more: dict[str, str],
 ) -> None:
     """Secrets out of the environment that the Compose file itself gives a service. ``more``: what comes to stand there."""
     pairs = pairs_of(service)

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.variables import OF_COMPOSE, is_reserved
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, secret_names
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, placeholders, secret_names
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.environments import passed_through
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, strings, vault
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.odd_names import is_odd
@@ -50,10 +50,12 @@ def variables(
     why = {name: "by its name" if secret_names.is_secret(name, "") else "" for name in names if name not in known}
     why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
     why |= {name: why.get(name) or f"as secrets.{secret}" for name, secret in held.items()}
-    plain = {name: known.get(name, "change-me") for name in names if not why[name]}
+    unknown = placeholders.fill(needed, [model, *written], [name for name in names if not why[name] and name not in known])
+    plain = {name: known.get(name, unknown.get(name, "")) for name in names if not why[name]}
     if plain:
         needed.stack["variables"] = plain
-        needed.say("stack.variables", "given", f"{', '.join(plain)}; see that the values are those of this environment")
+    if given := [name for name in plain if name in known]:
+        needed.say("stack.variables", "given", f"{', '.join(given)}; see that the values are those of this environment")
     secret = [name for name in names if why[name]]
     if secret:
         needed.variables.update({name: vault(name) for name in secret})

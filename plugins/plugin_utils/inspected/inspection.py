@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,13 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
     given,
     labels,
     reached,
+    rows,
     shipped,
     tags,
 )
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.placeholders import PLACEHOLDER
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
 
 RELEASE = "1.0.0"
@@ -156,7 +158,7 @@ class Inspection:
         """What services ask of their host, by the rules that judge it, with the word that admits it."""
         texts = {**self.texts, self.override_name: self.override}
         names = {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name, "COMPOSE_PROJECT_NAME": self.project}
-        known = variables.Variables(names, self.needed.stack.get("variables", {}), self.needed.variables)
+        known = variables.Variables(names, self.needed.filled_in.get("variables", {}), self.needed.variables)
         model = ComposeFiles(texts, {}, resolve=known.resolved, read=self._brought, profiles=self._profiles).model()
         project = Project(model, Own.of(f"{STACKS_ROOT}/{self.project}", [*self.needed.stack.get("files", ()), *texts]))
         hardening: dict[str, Any] = {}
@@ -190,13 +192,15 @@ class Inspection:
             checked = StackConfig(raw, specifications.options("preflight"), self.path.absolute().parent)
             given = (checked.files, raw["stack_secrets"], raw["stack_secret_variables"])
             problems = checked.problems or self._ask(checked.config, checked.release, checked.environment, *given)
-            self.problems = [problem.replace(str(beside), str(self.path.parent)) for problem in problems]
-        for problem in self.problems:
+            refused = [problem.replace(str(beside), str(self.path.parent)) for problem in problems]
+        self.problems = [problem for problem in refused if not (self.needed.stand_ins and PLACEHOLDER in problem)]
+        for problem in refused:
             # The file is one of two, and the lines of the other are known to be good.
             for file in (*self.texts, self.override_name):
                 problem = problem.removeprefix(f"{file}: ")
             place, _, said = problem.partition(": ")
-            self.needed.say(place, "yours", said)
+            until = "" if problem in self.problems else "until the variables that nobody gives are filled in: "
+            self.needed.say(place, "yours", until + said)
         for note in checked.notes:
             place, _, said = note.partition(": ")
             is_place = place.startswith(("services.", "stack."))
@@ -217,7 +221,7 @@ class Inspection:
             "stack_secrets": filled,
             "stack_secret_variables": dict.fromkeys(self.needed.variables, _STAND_IN),
             "stack_secret_files": {name: {**one, "content": _STAND_IN} for name, one in self.needed.secret_files.items()},
-            "stack": self.needed.stack,
+            "stack": self.needed.filled_in,
         }
 
     @property
@@ -246,21 +250,11 @@ class Inspection:
         return sorted(set(re.findall(r"vault_\w+", self.inventory)))
 
 
-_ORDER = ("yours", "exempted", "changed", "given", "accepted")
-
-
-def table(rows: Iterable[Row]) -> list[str]:
-    """For the screen: what a person must do first."""
-    found = sorted(rows, key=lambda row: _ORDER.index(row.how))
-    width = max(len(row.place) for row in found)
-    return [f"{row.how:<8}  {row.place:<{width}}  {row.said}" for row in found]
-
-
 def said(one: Inspection, *, writes: bool = False) -> list[str]:
     """``writes``: the lines are about to be written, so nobody is told how."""
     yours = sum(row.how == "yours" for row in one.needed.rows)
     count = f"{len(one.services)} service{'s' if len(one.services) > 1 else ''}"
-    lines = [f"{one.path}: {count}. A deploy reads it as follows.", "", *table(one.needed.rows), ""]
+    lines = [f"{one.path}: {count}. A deploy reads it as follows.", "", *rows.table(one.needed.rows), ""]
     lines += [f"--- {one.override_name}, beside it:", *one.override.splitlines()[1:], ""] if one.needed.override else []
     lines += ["--- group_vars/all/stack.yml of the inventory:", *one.inventory.splitlines(), ""]
     if one.vault_names:

@@ -41,7 +41,8 @@ class Row:
 class Needed:
     """``override``: of the Compose file; ``stack``: of the inventory; ``secrets``: stack_secrets; ``variables``: secret ones of
     Compose; ``secret_files``: stack_secret_files; ``values``: of those variables of the vault whose secret stands in an env file
-    of the team's; ``release``: the tag that the team's images have in the Compose file.
+    of the team's; ``release``: the tag that the team's images have in the Compose file; ``stand_ins``: of variables that a person
+    is to fill in, what is accepted in their place.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -52,6 +53,12 @@ class Needed:
     secret_files: dict[str, dict[str, Any]] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict, repr=False)
     release: str = ""
+    stand_ins: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def filled_in(self) -> dict[str, Any]:
+        """``stack``, as it is checked before a person has filled in what nobody gives."""
+        return {**self.stack, "variables": self.stack["variables"] | self.stand_ins} if self.stand_ins else self.stack
 
     def say(self, place: str, how: str, said: str) -> None:
         self.rows.append(Row(place, how, said))

@@ -63,4 +63,4 @@ def say(needed: Needed, service: str, values: Mapping[str, str]) -> None:
     takes = "is a name that no env file of a deploy takes, so it stands" if len(values) == 1 else ""
     takes = takes or "are names that no env file of a deploy takes, so they stand"
     more = f"; {', '.join(secret)} from the vault (stack_secret_variables)" if secret else ""
-    needed.say(f"services.{service}.environment", "changed", f"{', '.join(values)}: {takes} here{more}")
+    needed.say(f"services.{service}.environment", "changed", f"{', '.join(values)} {takes} here{more}")

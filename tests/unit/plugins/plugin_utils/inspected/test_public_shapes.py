@@ -730,3 +730,70 @@ def test_names_that_are_one_in_the_vault_have_a_variable_each_where_their_values
     assert found.needed.variables["APP_STACK_RELEASE"] == "{{ vault_stack_release }}"
     environment = found.needed.override["services"]["web"]["environment"]
     assert (environment["my.name"], environment["db.password"]) == ("x", "${BOTH_DB_PASSWORD}")
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted", "stand_in"),
+    [
+        ("ports: ['127.0.0.1:${X}:5432']", "a port, from 1 to 65535 (services.web.ports.0)", "18080"),
+        ("ports: ['${X}:9000:80']", "an IP address, such as 127.0.0.1 (services.web.ports.0)", "127.0.0.1"),
+        (
+            "ports: [{host_ip: 127.0.0.1, published: '${X:?}', target: 5432}]",
+            "a port, from 1 to 65535 (services.web.ports.0.pub",
+            "18080",
+        ),
+        ("deploy: {replicas: '${X}'}", "a number (services.web.deploy.replicas)", "1"),
+        ("mem_limit: '${X:?}'", "a size, such as 512m (services.web.mem_limit)", "512m"),
+        ("mem_limit: '${X}m'", "a size, such as 512m (services.web.mem_limit)", "64"),
+        ("healthcheck: {test: x, interval: $X}", "a time, such as 30s (services.web.healthcheck.interval)", "30s"),
+        ("read_only: '${X}'", "true or false (services.web.read_only)", "false"),
+        ("user: '${X}:0'", "the number of a user or a group (services.web.user)", "1000"),
+        ("volumes: ['${X}/web:/data']", "a directory of the hosts, such as /srv/data (services.web.volumes.0)", "/srv/change-me"),
+        ("volumes: ['data:${X}']", "a path in the container, such as /data (services.web.volumes.0)", "/change-me"),
+    ],
+)
+def test_a_variable_that_nobody_gives_is_left_to_a_person_in_words_of_what_its_place_takes(
+    tmp_path: Path, lines: str, wanted: str, stand_in: str
+) -> None:
+    """And a look never fails on what stands there until then."""
+    seen: list[Any] = []
+    text = f"services: {{web: {{image: 'a:1', restart: always, {lines}}}}}\nvolumes: {{data: {{}}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    asked = Inspection(tmp_path / "compose.yml", ask=lambda stack, *_: seen.append(stack["variables"]) or [])
+    assert asked.problems == []
+    assert seen == [{"X": stand_in}]
+    assert yaml.safe_load(asked.inventory)["stack"]["variables"] == {"X": "change-me"}
+    said = rows(asked, "yours")["stack.variables.X"]
+    assert said.startswith(f"nobody gives it; write {wanted}")
+    assert said.endswith(", in the place of change-me")
+
+
+@pytest.mark.parametrize(
+    ("image", "wanted"),
+    [("acme/db:${X}", "the tag of the image"), ("${X}/db:1", "the name of the image, or this part of it")],
+)
+def test_a_part_of_an_image_that_nobody_gives_is_asked_for_as_that(tmp_path: Path, image: str, wanted: str) -> None:
+    (tmp_path / "compose.yml").write_text(f"services: {{db: {{image: '{image}'}}, web: {{image: 'b:1', ports: ['80:80']}}}}")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    said = f"nobody gives it; write {wanted} (services.db.image), in the place of change-me"
+    assert (found.problems, rows(found, "yours")["stack.variables.X"]) == ([], said)
+
+
+def test_a_variable_that_nobody_gives_is_a_persons_matter_wherever_it_stands(tmp_path: Path) -> None:
+    text = "services: {web: {image: 'a:1', ports: ['${HTTP}:80'], environment: {A: '${TITLE}', B: '${LEVEL}'}, labels: {a: $X}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text("X=1\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    said = "nobody gives TITLE, LEVEL: write their values in the place of change-me, or them as a secret of the vault"
+    assert rows(found, "yours")["stack.variables"] == said
+    # The port is taken out of a service that is routed, and Compose reads it all the same.
+    assert found.needed.stack["variables"] == {"HTTP": "18080", "TITLE": "change-me", "LEVEL": "change-me", "X": "1"}
+    assert "X; see that the values" in "".join(row.said for row in found.needed.rows)
+    assert any(row.said.startswith("HTTP: asked for only by what these lines take away") for row in found.needed.rows)
+
+
+def test_what_compose_says_of_a_value_that_is_yet_to_come_is_said_and_is_no_problem_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text("services: {web: {image: 'a:1', cgroup: '${X}'}}")
+    found = Inspection(tmp_path / "compose.yml", ask=lambda *_: ["compose.yml: docker compose refuses: change-me is no cgroup"])
+    assert found.problems == []
+    assert "until the variables that nobody gives are filled in: " in "\n".join(rows(found, "yours").values())
