@@ -31,6 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
     file_secrets,
     given,
     labels,
+    left_out,
     reached,
     rows,
     shipped,
@@ -125,11 +126,11 @@ class Inspection:
         found, source = self.needed, checkout.source(self.path.absolute().parent, env_files)
         found.stack |= {"name": self.project, "compose_files": [*self.texts, self.override_name]}
         seen = reached.resolved(services, self.variables)
-        off = needs.proxies(found, seen)
+        off = left_out.off(found, seen)
         on = {name: one for name, one in services.items() if name not in off}
         seen = {name: seen[name] for name in on}
         ports = {service: port or reached.ports(seen).get(service, 0)} if service else reached.ports(seen)
-        ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
+        ports = {name: one for name, one in ports.items() if one and name in on and not on[name].get("profiles")}
         released = any("STACK_RELEASE" in text for text in self.texts.values())
         tags.images(found, on, ports, self.project, released=released)
         shipped.mounts(found, on, source, model.get("configs"))

@@ -24,8 +24,6 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged i
 # What a variable stands for where nobody gives it.
 DEFAULT = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*):?-(?P<default>[^${}]*)\}")
 OFF = "replaced-by-the-edge"
-# What tells a proxy its routes.
-_PROXY_FILES = ("Caddyfile", "traefik.yml", "traefik.yaml", "traefik.toml", "dynamic.yml", "dynamic.yaml")
 
 
 @dataclass
@@ -87,33 +85,6 @@ class Source:
         """Bytes of all files below a directory, hidden ones left out; 0 for none."""
         inside = [one for one in self.sizes if one.startswith(f"{path}/") and not PurePosixPath(one).name.startswith(".")]
         return sum(self.sizes[one] + 1 for one in inside)
-
-
-def proxies(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Services that do the edge's work, which are turned off."""
-    found = [name for name, one in services.items() if reached.is_proxy(name, one)]
-    for name in found:
-        why = "the edge routes requests and has the certificates (edge_certificate_paths)"
-        files = [one.source for one in compose_data.mounts(services[name]) if PurePosixPath(one.source).name in _PROXY_FILES]
-        if files:
-            why += f"; what {', '.join(files)} says of paths, redirects and headers belongs into the routes of stack.services"
-        needed.change(name, "profiles", [OFF], why)
-        for key in ("ports", "volumes"):
-            if key in services[name]:
-                needed.change(name, key, Reset(), "it does not run")
-    # Services that wait for it must not: nobody starts it.
-    for name, one in services.items():
-        waits = one.get("depends_on")
-        awaited = [str(other) for other in waits or () if other in found] if isinstance(waits, Mapping | list) else []
-        if name not in found and awaited:
-            kept = {other: how for other, how in _conditions(waits).items() if other not in awaited}
-            value = Override(kept) if kept else Reset()
-            needed.change(name, "depends_on", value, f"{', '.join(awaited)} does not run")
-    return found
-
-
-def _conditions(waits: Any) -> dict[str, Any]:
-    return dict(waits) if isinstance(waits, Mapping) else {str(other): {"condition": "service_started"} for other in waits}
 
 
 def networks(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared: Any) -> None:

@@ -93,7 +93,8 @@ def _is_gone(needed: Needed, name: str, path: tuple[str, ...]) -> bool:
     """Whether a line of the override takes it away."""
     if path[0] != "services" or len(path) < 3:
         return False
-    over = needed.override.get("services", {}).get(path[1], {}).get(path[2])
+    whole = needed.override.get("services", {}).get(path[1], {})
+    over = whole if isinstance(whole, Reset) else whole.get(path[2])
     value = over.value if isinstance(over, Override) else over
     replaces = isinstance(over, Override | Reset | str)
     return replaces and not any(name in interpolation.names(text) for text in strings(value))

@@ -797,3 +797,28 @@ def test_what_compose_says_of_a_value_that_is_yet_to_come_is_said_and_is_no_prob
     found = Inspection(tmp_path / "compose.yml", ask=lambda *_: ["compose.yml: docker compose refuses: change-me is no cgroup"])
     assert found.problems == []
     assert "until the variables that nobody gives are filled in: " in "\n".join(rows(found, "yours").values())
+
+
+@pytest.mark.parametrize(
+    "waits", ["[pg-main, cache]", "{pg-main: {condition: service_started}, cache: {condition: service_started}}"]
+)
+def test_what_a_program_of_composes_provides_is_left_out_and_a_person_makes_it(tmp_path: Path, waits: str) -> None:
+    text = f"""
+        services:
+          web: {{image: "a:1", restart: always, ports: ["80:80"], depends_on: {waits}}}
+          cache: {{image: "redis:7", restart: always}}
+          pg-main: {{provider: {{type: aws, options: {{size: "${{SIZE}}"}}}}}}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == copied(found) == []
+    assert rows(found, "yours").keys() == {"services.pg-main"}
+    said = rows(found, "yours")["services.pg-main"]
+    assert "(provider: aws), which no host runs, so these lines leave it out" in said
+    assert "(PG_MAIN_...)" in said
+    # Nobody reaches it, whoever says so.
+    assert Inspection(tmp_path / "compose.yml", service="pg-main", port=80).needed.stack["services"] == []
+    assert "pg-main: !reset []" in found.override
+    kept = Override({"cache": {"condition": "service_started"}})
+    assert found.needed.override["services"]["web"]["depends_on"] == kept
+    assert "hardening" not in found.needed.stack
