@@ -253,9 +253,9 @@ class Inspection:
 
 def said(one: Inspection, *, writes: bool = False) -> list[str]:
     """``writes``: the lines are about to be written, so nobody is told how."""
-    yours = sum(row.how == "yours" for row in one.needed.rows)
+    yours = sum(row.how == "yours" for row in rows.together(one.needed.rows, one.services))
     count = f"{len(one.services)} service{'s' if len(one.services) > 1 else ''}"
-    lines = [f"{one.path}: {count}. A deploy reads it as follows.", "", *rows.table(one.needed.rows), ""]
+    lines = [f"{one.path}: {count}. A deploy reads it as follows.", "", *rows.table(one.needed.rows, one.services), ""]
     lines += [f"--- {one.override_name}, beside it:", *one.override.splitlines()[1:], ""] if one.needed.override else []
     lines += ["--- group_vars/all/stack.yml of the inventory:", *one.inventory.splitlines(), ""]
     if one.vault_names:

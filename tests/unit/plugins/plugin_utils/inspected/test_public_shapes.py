@@ -536,7 +536,7 @@ def test_what_a_service_is_called_becomes_a_name_that_a_file_may_have(tmp_path: 
         services:
           laravel.test: {{image: "a:1", env_file: app.env, environment: {{DB_PASSWORD: {CANARY}}}, ports: ["80:80"]}}
           laravel-test: {{build: ., environment: ["API_TOKEN={CANARY}2"]}}
-          Worker: {{build: ., environment: ["API_TOKEN={CANARY}2"]}}
+          Worker: {{build: ./worker, environment: ["API_TOKEN={CANARY}2"]}}
     """
     (tmp_path / "compose.yml").write_text(text)
     (tmp_path / "app.env").write_text(f"LEVEL=1\nMAIL_PASSWORD={CANARY}3\n")
@@ -822,3 +822,50 @@ def test_what_a_program_of_composes_provides_is_left_out_and_a_person_makes_it(t
     kept = Override({"cache": {"condition": "service_started"}})
     assert found.needed.override["services"]["web"]["depends_on"] == kept
     assert "hardening" not in found.needed.stack
+
+
+BUILT = """
+services:
+  web: &app
+    build: &build {context: ., args: {A: "1"}}
+    restart: always
+    volumes: ["./src:/src"]
+    ports: ["80:80"]
+  worker.one: {<<: *app, ports: !reset [], command: one}
+  worker-two: {<<: *app, ports: !reset [], command: two}
+  other: {build: {context: ., target: other}, restart: "no"}
+  last: {build: {context: ., target: last}, restart: "no"}
+"""
+
+
+def test_what_holds_for_several_services_is_one_row_that_names_them_and_one_build_is_one_image(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.py").write_text("x")
+    (tmp_path / "compose.yml").write_text(BUILT)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    found.needed.stack["jobs"] = {"other": {"hosts": "one"}, "last": {"hosts": "one"}}
+    assert copied(found) == []
+    images = {name: one["image"].partition("/")[2] for name, one in found.needed.override["services"].items()}
+    assert images == {
+        **dict.fromkeys(("web", "worker.one", "worker-two"), "web:${STACK_RELEASE:?}"),
+        **{name: f"{name}:${{STACK_RELEASE:?}}" for name in ("other", "last")},
+    }
+    table = [line.split(None, 2) for line in inspection.said(found)]
+    all_three = "services.web, services.worker.one, services.worker-two"
+    for place, said in {
+        "services.*.image": f"{all_three}, services.other, services.last: hosts build nothing; push it",
+        "services.*.volumes": f"{all_three}: hosts have no checkout",
+        "services.*.restart": "services.other, services.last: nobody waits for its end",
+    }.items():
+        [[_, _, row]] = [one for one in table if one[1:2] == [place]]
+        assert row.startswith(said)
+    [row] = [row.said for row in found.needed.rows if row.place == "services.last.restart"]
+    assert row.endswith("write stack.jobs: {other: {hosts: one}, last: {hosts: one}}")
+    assert inspection.said(found)[-2] == "1 left to you, see above."
+
+
+def test_a_build_that_has_a_name_elsewhere_in_the_file_has_it_everywhere(tmp_path: Path) -> None:
+    text = "services: {work: {build: ., restart: always}, web: {build: ., image: 'acme/web:latest', restart: always}}"
+    (tmp_path / "compose.yml").write_text(text)
+    images = {name: one["image"] for name, one in Inspection(tmp_path / "compose.yml").needed.override["services"].items()}
+    assert images == dict.fromkeys(("work", "web"), "acme/web:${STACK_RELEASE:?}")
