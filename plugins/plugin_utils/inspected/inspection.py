@@ -17,9 +17,9 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import interpolated
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import GIVEN_WORDS, Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import GIVEN_WORDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import LISTS, Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications, variables
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
@@ -28,6 +28,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
     dotenv,
     ending,
     environments,
+    exempted,
     file_secrets,
     given,
     labels,
@@ -162,24 +163,7 @@ class Inspection:
         known = variables.Variables(names, self.needed.filled_in.get("variables", {}), self.needed.variables)
         model = ComposeFiles(texts, {}, resolve=known.resolved, read=self._brought, profiles=self._profiles).model()
         project = Project(model, Own.of(f"{STACKS_ROOT}/{self.project}", [*self.needed.stack.get("files", ()), *texts]))
-        hardening: dict[str, Any] = {}
-        for name in services:
-            one = model["services"].get(name)
-            asked = Hardening().asked(name, one, project, routed=name in routed) if isinstance(one, Mapping) else ()
-            for refusal in asked:
-                if refusal.word in LISTS:
-                    hardening.setdefault(refusal.word, []).append(name)
-                else:
-                    hardening.setdefault("exempt", {}).setdefault(name, []).append(refusal.word)
-                place, _, said = refusal.text.partition(": ")
-                self.needed.say(place, "exempted", f"{said}; {refusal.mend}, if you can ({refusal.word})")
-        for word in LISTS:
-            if word in hardening:
-                hardening[word] = list(dict.fromkeys(hardening[word]))
-        for name, words in hardening.get("exempt", {}).items():
-            hardening["exempt"][name] = list(dict.fromkeys(words))
-        if hardening:
-            self.needed.stack["hardening"] = hardening
+        exempted.say(self.needed, {name: model["services"].get(name) for name in services}, project, routed, self.override_name)
 
     def _check(self, site: str) -> None:
         """By the checks of a deploy, with all lines in place."""
