@@ -148,9 +148,13 @@ class Inspection:
         ending.say(found, on)
         if not found.stack["services"]:
             told = any("stack.services" in row.said for row in found.rows if row.how == "yours")
-            names = " or ".join(reached.candidates(on)) or "one"
-            said = f"no service has a port that users reach; look again with -e service= ({names}) -e port=<where it listens>"
-            found.say("stack.services", "yours", "see above" if told else said)
+            names, how, again = " or ".join(reached.candidates(on)), "yours", "look again with -e service="
+            if names:
+                said = f"no service has a port that users reach; {again} ({names}) -e port=<where it listens>"
+            else:
+                how, said = "given", f"no service is one that users reach, so the edge routes none; if one is, {again}<its name> "
+                said += "-e port=<where it listens>"
+            found.say("stack.services", "yours" if told else how, "see above" if told else said)
         if not found.override:
             found.stack["compose_files"] = [*self.texts]
         self._exempt(on, set(ports))

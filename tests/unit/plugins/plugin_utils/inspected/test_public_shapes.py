@@ -869,3 +869,21 @@ def test_a_build_that_has_a_name_elsewhere_in_the_file_has_it_everywhere(tmp_pat
     (tmp_path / "compose.yml").write_text(text)
     images = {name: one["image"] for name, one in Inspection(tmp_path / "compose.yml").needed.override["services"].items()}
     assert images == dict.fromkeys(("work", "web"), "acme/web:${STACK_RELEASE:?}")
+
+
+def test_where_no_service_comes_into_question_nobody_is_told_to_look_again_with_one(tmp_path: Path) -> None:
+    text = """
+        services:
+          db: {image: "postgres:17", restart: always, volumes: ["db:/var/lib/postgresql/data"]}
+          cache: {image: "redis:7", restart: always, ports: ["6379:6379"]}
+        volumes: {db: {}}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.problems == copied(found) == []
+    assert "stack.services" not in rows(found, "yours")
+    assert rows(found, "given")["stack.services"] == (
+        "no service is one that users reach, so the edge routes none; if one is, look again with -e service=<its name> "
+        "-e port=<where it listens>"
+    )
+    assert inspection.said(found)[-2] == "With these lines a deploy's checks accept it."
