@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, odd_names, secret_names
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import command_lines, dotenv, odd_names, secret_names
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed, Source, vault
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
 
@@ -44,6 +44,7 @@ def bring(
         _hide(needed, name, service, names, own[name], composed)
         if composed:
             odd_names.say(needed, name, composed)
+        _run(needed, name, service, {pairs_of(services[one])[key]: given for (one, key), given in names.items()}, own[name])
     for name, values in needed.secrets.items():
         needed.say(f"stack_secrets.{name}", "given", f"{', '.join(sorted(values))}, from the vault")
 
@@ -82,6 +83,31 @@ def _hide(
     if filed:
         needed.secrets.setdefault(group, {}).update(filed)
         _read_too(needed.override["services"][name], f"secrets/{group}.env")
+
+
+def _run(needed: Needed, name: str, service: Mapping[str, Any], by_value: dict[str, str], group: str) -> None:
+    """Secrets that stand in what it runs. The vault gives them under names that only a person can write there."""
+    own = {value: key for key, value in pairs_of(service).items() if is_secret(key, value)}
+    by_key: dict[str, list[command_lines.Written]] = {}
+    for one in command_lines.written(service):
+        by_key.setdefault(one.key, []).append(one)
+        if one.value in own:
+            continue
+        variable, taken = command_lines.variable_of(name, one), needed.secrets.setdefault(group, {})
+        own[one.value] = next(key for key in [variable, *(f"{variable}_{n}" for n in range(2, 99))] if key not in taken)
+        taken[own[one.value]] = by_value.get(one.value) or vault(own[one.value])
+        _read_too(needed.override.setdefault("services", {}).setdefault(name, {}), f"secrets/{group}.env")
+    for key, found in by_key.items():
+        variables = {one.value: own[one.value] for one in found}
+        line = command_lines.instead(service, key, variables)
+        line = line or " and ".join(f'"$${one}"' for one in variables.values())
+        after = ", ".join(one.name for one in found)
+        said = (
+            f"a secret is written out ({after}), and everybody on the hosts can read it; the vault "
+            f"gives it as {', '.join(variables.values())}, so write {line} instead in the Compose file itself. ps shows it all "
+            "the same: where the program reads it from its environment or from a file, let it"
+        )
+        needed.say(f"services.{name}.{key}", "yours", said)
 
 
 def _read_too(override: dict[str, Any], file: str) -> None:

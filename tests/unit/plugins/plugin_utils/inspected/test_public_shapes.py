@@ -887,3 +887,92 @@ def test_where_no_service_comes_into_question_nobody_is_told_to_look_again_with_
         "-e port=<where it listens>"
     )
     assert inspection.said(found)[-2] == "With these lines a deploy's checks accept it."
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "name", "variable", "instead"),
+    [
+        (
+            "command: redis-server --requirepass canary-5e1f --save ''",
+            "command",
+            "--requirepass",
+            "CACHE_REQUIREPASS",
+            'command: ["sh", "-c", "exec redis-server --requirepass \\"$$CACHE_REQUIREPASS\\" --save \'\'"]',
+        ),
+        (
+            "command: [run, '--api-key=canary-5e1f', '--title', 'a b']",
+            "command",
+            "--api-key",
+            "CACHE_API_KEY",
+            'command: ["sh", "-c", "exec run --api-key=\\"$$CACHE_API_KEY\\" --title \'a b\'"]',
+        ),
+        (
+            "entrypoint: [sh, -c, 'DB_PASSWORD=canary-5e1f run']",
+            "entrypoint",
+            "DB_PASSWORD",
+            "CACHE_DB_PASSWORD",
+            '"$$CACHE_DB_PASSWORD"',
+        ),
+        (
+            "command: work redis://:canary-5e1f@cache/0",
+            "command",
+            "redis://",
+            "CACHE_REDIS_PASSWORD",
+            'command: ["sh", "-c", "exec work redis://:\\"$$CACHE_REDIS_PASSWORD\\"@cache/0"]',
+        ),
+        (
+            "healthcheck: {test: [CMD, redis-cli, -a, canary-5e1f, ping]}",
+            "healthcheck.test",
+            "-a",
+            "CACHE_PASSWORD",
+            'test: ["CMD-SHELL", "redis-cli -a \\"$$CACHE_PASSWORD\\" ping"]',
+        ),
+        (
+            "{environment: {PASSWORD: canary-5e1f}, command: run --password canary-5e1f}",
+            "command",
+            "--password",
+            "PASSWORD",
+            'command: ["sh", "-c", "exec run --password \\"$$PASSWORD\\""]',
+        ),
+    ],
+)
+def test_a_secret_that_is_written_out_in_what_a_service_runs_is_said_with_how_the_vault_brings_it(
+    tmp_path: Path, lines: str, key: str, name: str, variable: str, instead: str
+) -> None:
+    service = {"image": "a:1", "restart": "always", **yaml.safe_load(lines)}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"cache": service}}))
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.problems == copied(found) == []
+    said = rows(found, "yours")[f"services.cache.{key}"]
+    assert said.startswith(
+        f"a secret is written out ({name}), and everybody on the hosts can read it; the vault gives it as {variable}"
+    )
+    assert f"so write {instead} instead" in said
+    assert CANARY not in "\n".join(inspection.said(found))
+    assert found.needed.secrets["cache"].keys() == {variable}
+    # As it says.
+    element, _, line = key.partition(".")
+    written = yaml.safe_load(instead) if ": " in instead else {"entrypoint": ["sh", "-c", f"DB_PASSWORD={instead} run"]}
+    service |= {element: written} if line else written
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"cache": service}}))
+    again = Inspection(tmp_path / "compose.yml")
+    assert again.problems == copied(again) == []
+    assert f"services.cache.{key}" not in rows(again, "yours")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve --tokenizer mistral --max-tokens 4096",
+        "serve --password-file /run/secrets/x --secret /run/secrets/y",
+        "serve --token $$TOKEN --password ${GIVEN:-} redis://user:${GIVEN:-}@cache",
+        "serve --bypass yes --token --verbose --private-key server.pem",
+        ["mysqld", "--port=3306", "--skip-password"],
+        "mysqld -P 3306",
+    ],
+)
+def test_what_is_no_secret_in_a_command_is_left_alone(tmp_path: Path, command: Any) -> None:
+    service = {"image": "a:1", "restart": "always", "command": command}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"web": service}}))
+    found = Inspection(tmp_path / "compose.yml")
+    assert (found.needed.secrets, "services.web.command" in rows(found, "yours")) == ({}, False)
