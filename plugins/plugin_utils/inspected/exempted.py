@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import Hardening
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import LISTS, Project, Refusal
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.placeholders import is_in
 
 
 def say(needed: Needed, services: Mapping[str, Any], project: Project, routed: Collection[str], override_name: str) -> None:
@@ -19,6 +20,9 @@ def say(needed: Needed, services: Mapping[str, Any], project: Project, routed: C
     for name, one in services.items():
         asked = Hardening().asked(name, one, project, routed=name in routed) if isinstance(one, Mapping) else ()
         for refusal in asked:
+            # What nobody has said yet is admitted by nobody.
+            if is_in(needed, refusal.text):
+                continue
             listed = hardening if refusal.word in LISTS else hardening.setdefault("exempt", {})
             key, word = (refusal.word, name) if refusal.word in LISTS else (name, refusal.word)
             if word not in listed.setdefault(key, []):

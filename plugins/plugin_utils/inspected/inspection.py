@@ -33,6 +33,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
     given,
     labels,
     left_out,
+    placeholders,
     reached,
     rows,
     shipped,
@@ -40,7 +41,6 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
 )
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.placeholders import PLACEHOLDER
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
 
 RELEASE = "1.0.0"
@@ -182,7 +182,7 @@ class Inspection:
             given = (checked.files, raw["stack_secrets"], raw["stack_secret_variables"])
             problems = checked.problems or self._ask(checked.config, checked.release, checked.environment, *given)
             refused = [problem.replace(str(beside), str(self.path.parent)) for problem in problems]
-        self.problems = [problem for problem in refused if not (self.needed.stand_ins and PLACEHOLDER in problem)]
+        self.problems = [problem for problem in refused if not placeholders.is_in(self.needed, problem)]
         for problem in refused:
             # The file is one of two, and the lines of the other are known to be good.
             for file in (*self.texts, self.override_name):

@@ -46,11 +46,14 @@ _BY_KEY: Mapping[str, Kind] = {
     **dict.fromkeys(("mem_swappiness", "ulimits", "nofile", "nproc", "max_replicas_per_node", "mode"), _NUMBER),
     **dict.fromkeys(("mem_limit", "memory", "mem_reservation", "memswap_limit", "shm_size", "size"), _SIZE),
     **dict.fromkeys(("interval", "timeout", "start_period", "start_interval", "stop_grace_period", "delay", "window"), _TIME),
-    **dict.fromkeys(("read_only", "init", "tty", "privileged", "stdin_open", "disable", "oom_kill_disable", "required"), _SWITCH),
+    **dict.fromkeys(("init", "tty", "privileged", "stdin_open", "disable", "oom_kill_disable", "required"), _SWITCH),
     **dict.fromkeys(("internal", "external", "attachable", "enable_ipv6"), _SWITCH),
     **dict.fromkeys(("extra_hosts", "dns", "ipv4_address", "host_ip"), _ADDRESS),
     **dict.fromkeys(("expose", "target", "published"), _PORT),
     "user": _USER,
+    "read_only": Kind("true or false", "true"),
+    "condition": Kind("one of service_started, service_healthy, service_completed_successfully", "service_started"),
+    "subnet": Kind("a subnet, such as 10.90.0.0/24", "10.90.0.0/24"),
     "restart": Kind("one of always, unless-stopped, on-failure, no", "always"),
     "protocol": Kind("tcp or udp", "tcp"),
     "platform": Kind("a platform, such as linux/amd64", "linux/amd64"),
@@ -83,10 +86,18 @@ def fill(needed: Needed, models: Iterable[Mapping[str, Any]], unknown: Collectio
     told = {row.place.rpartition(".")[2] for row in needed.rows if row.place.startswith("stack.variables.")}
     others = [name for name in needed.stand_ins if name not in told]
     if others:
-        it, its = ("it", "its value") if len(others) == 1 else ("them", "their values")
-        said = f"nobody gives {', '.join(others)}: write {its} in the place of {PLACEHOLDER}, or {it} as a secret of the vault"
+        its = "its value" if len(others) == 1 else "their values"
+        said = (
+            f"nobody gives {', '.join(others)}: write {its} in the place of {PLACEHOLDER}; a secret belongs into "
+            "stack_secret_variables"
+        )
         needed.say("stack.variables", "yours", said)
     return found
+
+
+def is_in(needed: Needed, said: str) -> bool:
+    """Whether something is said of what stands there until a person has written the value."""
+    return bool(needed.stand_ins) and re.search(rf"(?<![\w/]){PLACEHOLDER}", said, re.IGNORECASE) is not None
 
 
 def _is_gone(needed: Needed, name: str, path: tuple[str, ...]) -> bool:

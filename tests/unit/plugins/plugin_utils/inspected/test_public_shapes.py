@@ -746,7 +746,9 @@ def test_names_that_are_one_in_the_vault_have_a_variable_each_where_their_values
         ("mem_limit: '${X:?}'", "a size, such as 512m (services.web.mem_limit)", "512m"),
         ("mem_limit: '${X}m'", "a size, such as 512m (services.web.mem_limit)", "64"),
         ("healthcheck: {test: x, interval: $X}", "a time, such as 30s (services.web.healthcheck.interval)", "30s"),
-        ("read_only: '${X}'", "true or false (services.web.read_only)", "false"),
+        ("read_only: '${X}'", "true or false (services.web.read_only)", "true"),
+        ("init: '${X}'", "true or false (services.web.init)", "false"),
+        ("depends_on: {db: {condition: $X}}", "one of service_started, service_healthy, service_completed_s", "service_started"),
         ("user: '${X}:0'", "the number of a user or a group (services.web.user)", "1000"),
         ("volumes: ['${X}/web:/data']", "a directory of the hosts, such as /srv/data (services.web.volumes.0)", "/srv/change-me"),
         ("volumes: ['data:${X}']", "a path in the container, such as /data (services.web.volumes.0)", "/change-me"),
@@ -759,7 +761,12 @@ def test_a_variable_that_nobody_gives_is_left_to_a_person_in_words_of_what_its_p
     seen: list[Any] = []
     text = f"services: {{web: {{image: 'a:1', restart: always, {lines}}}}}\nvolumes: {{data: {{}}}}"
     (tmp_path / "compose.yml").write_text(text)
-    asked = Inspection(tmp_path / "compose.yml", ask=lambda stack, *_: seen.append(stack["variables"]) or [])
+
+    def ask(stack: Any, *_: Any) -> list[str]:
+        seen.append(stack["variables"])
+        return []
+
+    asked = Inspection(tmp_path / "compose.yml", ask=ask)
     assert asked.problems == []
     assert seen == [{"X": stand_in}]
     assert yaml.safe_load(asked.inventory)["stack"]["variables"] == {"X": "change-me"}
@@ -784,7 +791,7 @@ def test_a_variable_that_nobody_gives_is_a_persons_matter_wherever_it_stands(tmp
     (tmp_path / "compose.yml").write_text(text)
     (tmp_path / ".env").write_text("X=1\n")
     found = Inspection(tmp_path / "compose.yml", health="/")
-    said = "nobody gives TITLE, LEVEL: write their values in the place of change-me, or them as a secret of the vault"
+    said = "nobody gives TITLE, LEVEL: write their values in the place of change-me; a secret belongs into stack_secret_variables"
     assert rows(found, "yours")["stack.variables"] == said
     # The port is taken out of a service that is routed, and Compose reads it all the same.
     assert found.needed.stack["variables"] == {"HTTP": "18080", "TITLE": "change-me", "LEVEL": "change-me", "X": "1"}
@@ -976,3 +983,18 @@ def test_what_is_no_secret_in_a_command_is_left_alone(tmp_path: Path, command: A
     (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"web": service}}))
     found = Inspection(tmp_path / "compose.yml")
     assert (found.needed.secrets, "services.web.command" in rows(found, "yours")) == ({}, False)
+
+
+def test_the_inventory_admits_nothing_that_nobody_has_said(tmp_path: Path) -> None:
+    text = """
+        services: {web: {image: "a:1", restart: always, cap_add: [$CAP], logging: {driver: $LOGS}, volumes: ["${DATA}:/data"]}}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.problems == []
+    assert found.needed.stack["hardening"] == {"exempt": {"web": ["volumes"]}}
+    until = "until the variables that nobody gives are filled in: "
+    assert {place for place, said in rows(found, "yours").items() if said.startswith(until)} == {
+        "services.web.cap_add",
+        "services.web.logging",
+    }
