@@ -30,7 +30,7 @@ _VERSION = re.compile(r"v?\d+\.\d+")
 # Bits that each character of a value tells: words of a language have fewer.
 _RANDOM_BITS = 3.6
 _LINE = re.compile(
-    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[ \t]*(?:=|:[ \t])[ \t]*
+    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[\w.\[\]-]+)[ \t]*(?:=|:[ \t])[ \t]*
     (?:"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>[^']*)'|(?P<plain>[^\n]*))""",
     re.MULTILINE | re.VERBOSE,
 )
@@ -85,12 +85,16 @@ def why_secret(name: str, value: str) -> str:
         return "holds a private key"
     if _LOGIN.search(value):
         return "a URL with a password in it"
-    if _KEYS.match(value):
+    if begins_as_a_key(value):
         return "begins as a provider's keys do"
     if secret_names.is_secret(name, value):
         # Whoever fills it in does so where it stands.
         return "by its name" if value else "by its name; empty now"
     return "looks random" if _looks_random(value) else ""
+
+
+def begins_as_a_key(value: str) -> bool:
+    return bool(_KEYS.match(value))
 
 
 def _looks_random(value: str) -> bool:

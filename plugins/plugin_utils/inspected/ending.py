@@ -13,7 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed i
 
 
 def say(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
-    waiting = jobs.waiting(services)
+    waiting, alone = jobs.waiting(services), []
     for name, service in services.items():
         if service.get("profiles"):
             continue
@@ -22,10 +22,14 @@ def say(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> None:
             said = f"a job, because {who} waits for its end: it runs once for each release, on one host (stack.jobs)"
             needed.say(f"services.{name}", "given", said)
         elif service.get("restart") in ("no", False) or _restart_condition(service) == "none":
-            said = (
-                "nobody waits for its end; when it ends by itself, it is a job, or a deploy takes that for a failure: write "
-                f"stack.jobs: {{{name}: {{hosts: one}}}}"
-            )
+            alone.append(name)
+    if alone:
+        # The same for each, with lines that are written once.
+        said = (
+            "nobody waits for its end; when it ends by itself, it is a job, or a deploy takes that for a failure: write "
+            f"stack.jobs: {{{', '.join(f'{name}: {{hosts: one}}' for name in alone)}}}"
+        )
+        for name in alone:
             needed.say(f"services.{name}.restart", "yours", said)
 
 

@@ -15,11 +15,10 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import data as compose_data
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import known_images
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, secret_names
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import command_lines, dotenv, odd_names, secret_names
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import DEFAULT, Needed, Source, vault
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import Override, Reset
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _GROUP = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
 
@@ -31,36 +30,49 @@ def bring(
     """
     names = _vaulted(services)
     # Of env files: several services read one, and it has one value.
-    by_key = {key: variables[key] for key in needed.variables if key in variables}
+    by_name = {vault(key): variables[key] for key in needed.variables if key in variables}
     own = _own_groups(services)
     groups = _groups(services, own, source.env_files)
     for name, service in services.items():
+        odd = {key: variables[key] for key in passed_through(service) if key in variables}
         if reads_dotenv(service, source.env_files):
             _dotenv(needed, name, service, is_there=named or ".env" in source.env_files)
+            odd = {key: value for key, value in variables.items() if key in odd or key not in pairs_of(service)}
         else:
-            _own_env_files(needed, name, service, source, by_key, groups.get(name, ""), own[name])
-        _hide(needed, name, service, names, own[name])
+            odd |= _own_env_files(needed, name, service, source, by_name, groups.get(name, ""), own[name])
+        composed = odd_names.bring(needed, groups.get(name) or own[name], odd, by_name)
+        _hide(needed, name, service, names, own[name], composed)
+        if composed:
+            odd_names.say(needed, name, composed)
+        _run(needed, name, service, {pairs_of(services[one])[key]: given for (one, key), given in names.items()}, own[name])
     for name, values in needed.secrets.items():
         needed.say(f"stack_secrets.{name}", "given", f"{', '.join(sorted(values))}, from the vault")
 
 
-def _hide(needed: Needed, name: str, service: Mapping[str, Any], names: Mapping[tuple[str, str], str], group: str) -> None:
-    """Secrets out of the environment that the Compose file itself gives a service."""
+def _hide(
+    needed: Needed,
+    name: str,
+    service: Mapping[str, Any],
+    names: Mapping[tuple[str, str], str],
+    group: str,
+    more: dict[str, str],
+) -> None:
+    """Secrets out of the environment that the Compose file itself gives a service. ``more``: what comes to stand there."""
     pairs = pairs_of(service)
     hidden = {key: names[name, key] for key, value in pairs.items() if is_secret(key, value)}
     if not hidden:
+        if more:
+            needed.override.setdefault("services", {}).setdefault(name, {})["environment"] = dict(more)
         return
     # As Spring and Elasticsearch call theirs: no env file takes these names, and they may stand where they are.
-    composed = {
-        key: value.strip("{ }").removeprefix("vault_").upper() for key, value in hidden.items() if not _VARIABLE.match(key)
-    }
+    composed = {key: odd_names.variable(value) for key, value in hidden.items() if odd_names.is_odd(key)}
     written = {key: f"${{{variable}}}" for key, variable in composed.items()}
     filed = {key: value for key, value in hidden.items() if key not in composed}
     if isinstance(service["environment"], Mapping):
-        value: Any = {key: written.get(key, Reset()) for key in hidden}
+        value: Any = {key: written.get(key, Reset()) for key in hidden} | more
     else:
         passed = passed_through(service)
-        kept = {key: None if key in passed else one for key, one in pairs.items() if key not in hidden} | written
+        kept = {key: None if key in passed else one for key, one in pairs.items() if key not in hidden} | written | more
         value = Override(kept) if kept else Reset()
     gives = "it" if len(hidden) == 1 else "them"
     why = f"{', '.join(hidden)} would lie readable in every release; the vault gives {gives}"
@@ -71,6 +83,31 @@ def _hide(needed: Needed, name: str, service: Mapping[str, Any], names: Mapping[
     if filed:
         needed.secrets.setdefault(group, {}).update(filed)
         _read_too(needed.override["services"][name], f"secrets/{group}.env")
+
+
+def _run(needed: Needed, name: str, service: Mapping[str, Any], by_value: dict[str, str], group: str) -> None:
+    """Secrets that stand in what it runs. The vault gives them under names that only a person can write there."""
+    own = {value: key for key, value in pairs_of(service).items() if is_secret(key, value)}
+    by_key: dict[str, list[command_lines.Written]] = {}
+    for one in command_lines.written(service):
+        by_key.setdefault(one.key, []).append(one)
+        if one.value in own:
+            continue
+        variable, taken = command_lines.variable_of(name, one), needed.secrets.setdefault(group, {})
+        own[one.value] = next(key for key in [variable, *(f"{variable}_{n}" for n in range(2, 99))] if key not in taken)
+        taken[own[one.value]] = by_value.get(one.value) or vault(own[one.value])
+        _read_too(needed.override.setdefault("services", {}).setdefault(name, {}), f"secrets/{group}.env")
+    for key, found in by_key.items():
+        variables = {one.value: own[one.value] for one in found}
+        line = command_lines.instead(service, key, variables)
+        line = line or " and ".join(f'"$${one}"' for one in variables.values())
+        after = ", ".join(one.name for one in found)
+        said = (
+            f"a secret is written out ({after}), and everybody on the hosts can read it; the vault "
+            f"gives it as {', '.join(variables.values())}, so write {line} instead in the Compose file itself. ps shows it all "
+            "the same: where the program reads it from its environment or from a file, let it"
+        )
+        needed.say(f"services.{name}.{key}", "yours", said)
 
 
 def _read_too(override: dict[str, Any], file: str) -> None:
@@ -187,12 +224,12 @@ def _if_there(*paths: str) -> list[dict[str, Any]]:
 
 
 def _own_env_files(
-    needed: Needed, name: str, service: Mapping[str, Any], source: Source, by_key: dict[str, str], shared: str, own_group: str
-) -> None:
-    """``shared``, or else ``own_group``: the name of what it reads in the inventory."""
+    needed: Needed, name: str, service: Mapping[str, Any], source: Source, by_name: dict[str, str], shared: str, own_group: str
+) -> dict[str, str]:
+    """``shared``, or else ``own_group``: the name of what it reads in the inventory. What no env file takes is handed back."""
     own, group = checkout_files(service, source.env_files), shared or own_group
     if not own:
-        return
+        return {}
     files = [one for one in _listed(service.get("env_file")) if _path(one) not in own]
     missing = [path for path in own if path not in source.env_files]
     demanded = [path for path in missing if path not in _optional(service)]
@@ -205,12 +242,16 @@ def _own_env_files(
     # What stands under environment wins over any env file.
     read, own_pairs = _read_by_image(service), {} if shared else pairs_of(service)
     found = {key: value for key, value in found.items() if key not in own_pairs and (not read or key.startswith(read))}
+    odd = {key: value for key, value in found.items() if odd_names.is_odd(key) and key not in pairs_of(service)}
+    found = odd_names.without(found)
     secret = [key for key, value in found.items() if dotenv.why_secret(key, value)]
     plain = {key: value for key, value in found.items() if key not in secret}
     if plain:
         needed.stack.setdefault("env", {})[group] = plain
     if secret:
-        names = {key: vault(key) if by_key.setdefault(key, found[key]) == found[key] else vault(group, key) for key in secret}
+        names = {
+            key: vault(key) if by_name.setdefault(vault(key), found[key]) == found[key] else vault(group, key) for key in secret
+        }
         needed.secrets.setdefault(group, {}).update(names)
         for key, variable in names.items():
             needed.holds(variable, found[key])
@@ -223,6 +264,7 @@ def _own_env_files(
     if read:
         why += f"; others than {', '.join(f'{one}*' if one.endswith('_') else one for one in read)} are not read by the image"
     needed.change(name, "env_file", Override(files) if files else Reset(), why)
+    return odd
 
 
 def _optional(service: Mapping[str, Any]) -> list[str]:

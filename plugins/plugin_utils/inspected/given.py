@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base import interpolation
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose import variable_secrets
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.variables import OF_COMPOSE, is_reserved
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, secret_names
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import dotenv, placeholders, secret_names
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.environments import passed_through
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, strings, vault
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.odd_names import is_odd
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _GIVEN = (*interpolation.GIVEN, "COMPOSE_PROJECT_NAME")
 _ASKED_ELSEWHERE = ("COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_FILE")
 # Of a service, what hosts never read; of the file, what is used by what stands elsewhere.
@@ -41,20 +40,22 @@ def variables(
     """
     asked = _asked([model, *written])
     passed = {name: passed_through(one) for name, one in services.items()}
-    asked = {name: False for names in passed.values() for name in names if name in known} | asked
+    asked = {name: False for names in passed.values() for name in names if name in known and not is_odd(name)} | asked
     held = {variable: name for name, variable in variable_secrets.named({**model, "services": services}).items()}
     asked |= dict.fromkeys(held, True)
     _of_compose(needed, known, file, profiles)
-    asked |= {name: False for name in known if whole and name not in asked and _NAME.match(name) and not is_reserved(name)}
+    asked |= {name: False for name in known if whole and name not in asked and not is_odd(name) and not is_reserved(name)}
     # Of what nobody but the deploy may say, the checks say what to write instead.
     names = [name for name, demanded in asked.items() if (demanded or name in known) and not is_reserved(name)]
     why = {name: "by its name" if secret_names.is_secret(name, "") else "" for name in names if name not in known}
     why |= {name: dotenv.why_secret(name, known[name]) for name in names if name in known}
     why |= {name: why.get(name) or f"as secrets.{secret}" for name, secret in held.items()}
-    plain = {name: known.get(name, "change-me") for name in names if not why[name]}
+    unknown = placeholders.fill(needed, [model, *written], [name for name in names if not why[name] and name not in known])
+    plain = {name: known.get(name, unknown.get(name, "")) for name in names if not why[name]}
     if plain:
         needed.stack["variables"] = plain
-        needed.say("stack.variables", "given", f"{', '.join(plain)}; see that the values are those of this environment")
+    if given := [name for name in plain if name in known]:
+        needed.say("stack.variables", "given", f"{', '.join(given)}; see that the values are those of this environment")
     secret = [name for name in names if why[name]]
     if secret:
         needed.variables.update({name: vault(name) for name in secret})
@@ -63,7 +64,9 @@ def variables(
         listed = ", ".join(f"{name} ({why[name]})" for name in secret)
         where = f"; the values stand in {file}" if any(name in known for name in secret) else ""
         needed.say("stack_secret_variables", "given", f"{listed}, from the vault{where}")
-    unused = [name for name in known if name not in asked and not OF_COMPOSE.match(name)]
+    # They come under environment.
+    odd = {name for name in known if is_odd(name) and (whole or any(name in names for names in passed.values()))}
+    unused = [name for name in known if name not in (*asked, *odd) and not OF_COMPOSE.match(name)]
     if unused:
         said = f"{', '.join(unused)}: no line of the Compose file asks for it, so it was left out"
         needed.say(file, "accepted", said)

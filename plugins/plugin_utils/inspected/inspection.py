@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.interpolation import interpolated
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import STACKS_ROOT
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import GIVEN_WORDS, Hardening
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.hardening import GIVEN_WORDS
 from ansible_collections.morpheus.deploy.plugins.module_utils.compose.host_paths import Own
-from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import LISTS, Project
+from ansible_collections.morpheus.deploy.plugins.module_utils.compose.refusals import Project
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config import specifications, variables
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check import StackConfig
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.compose_files import ComposeFiles
@@ -28,15 +28,19 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import (
     dotenv,
     ending,
     environments,
+    exempted,
     file_secrets,
     given,
     labels,
+    left_out,
+    placeholders,
     reached,
+    rows,
     shipped,
     tags,
 )
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected import needed as needs
-from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed, Row
+from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.needed import Needed
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged import dump
 
 RELEASE = "1.0.0"
@@ -123,11 +127,11 @@ class Inspection:
         found, source = self.needed, checkout.source(self.path.absolute().parent, env_files)
         found.stack |= {"name": self.project, "compose_files": [*self.texts, self.override_name]}
         seen = reached.resolved(services, self.variables)
-        off = needs.proxies(found, seen)
+        off = left_out.off(found, seen)
         on = {name: one for name, one in services.items() if name not in off}
         seen = {name: seen[name] for name in on}
         ports = {service: port or reached.ports(seen).get(service, 0)} if service else reached.ports(seen)
-        ports = {name: one for name, one in ports.items() if one and not on.get(name, {}).get("profiles")}
+        ports = {name: one for name, one in ports.items() if one and name in on and not on[name].get("profiles")}
         released = any("STACK_RELEASE" in text for text in self.texts.values())
         tags.images(found, on, ports, self.project, released=released)
         shipped.mounts(found, on, source, model.get("configs"))
@@ -144,9 +148,13 @@ class Inspection:
         ending.say(found, on)
         if not found.stack["services"]:
             told = any("stack.services" in row.said for row in found.rows if row.how == "yours")
-            names = " or ".join(reached.candidates(on)) or "one"
-            said = f"no service has a port that users reach; look again with -e service= ({names}) -e port=<where it listens>"
-            found.say("stack.services", "yours", "see above" if told else said)
+            names, how, again = " or ".join(reached.candidates(on)), "yours", "look again with -e service="
+            if names:
+                said = f"no service has a port that users reach; {again} ({names}) -e port=<where it listens>"
+            else:
+                how, said = "given", f"no service is one that users reach, so the edge routes none; if one is, {again}<its name> "
+                said += "-e port=<where it listens>"
+            found.say("stack.services", "yours" if told else how, "see above" if told else said)
         if not found.override:
             found.stack["compose_files"] = [*self.texts]
         self._exempt(on, set(ports))
@@ -156,27 +164,10 @@ class Inspection:
         """What services ask of their host, by the rules that judge it, with the word that admits it."""
         texts = {**self.texts, self.override_name: self.override}
         names = {"STACK_RELEASE": RELEASE, "STACK_ENVIRONMENT": self.name, "COMPOSE_PROJECT_NAME": self.project}
-        known = variables.Variables(names, self.needed.stack.get("variables", {}), self.needed.variables)
+        known = variables.Variables(names, self.needed.filled_in.get("variables", {}), self.needed.variables)
         model = ComposeFiles(texts, {}, resolve=known.resolved, read=self._brought, profiles=self._profiles).model()
         project = Project(model, Own.of(f"{STACKS_ROOT}/{self.project}", [*self.needed.stack.get("files", ()), *texts]))
-        hardening: dict[str, Any] = {}
-        for name in services:
-            one = model["services"].get(name)
-            asked = Hardening().asked(name, one, project, routed=name in routed) if isinstance(one, Mapping) else ()
-            for refusal in asked:
-                if refusal.word in LISTS:
-                    hardening.setdefault(refusal.word, []).append(name)
-                else:
-                    hardening.setdefault("exempt", {}).setdefault(name, []).append(refusal.word)
-                place, _, said = refusal.text.partition(": ")
-                self.needed.say(place, "exempted", f"{said}; {refusal.mend}, if you can ({refusal.word})")
-        for word in LISTS:
-            if word in hardening:
-                hardening[word] = list(dict.fromkeys(hardening[word]))
-        for name, words in hardening.get("exempt", {}).items():
-            hardening["exempt"][name] = list(dict.fromkeys(words))
-        if hardening:
-            self.needed.stack["hardening"] = hardening
+        exempted.say(self.needed, {name: model["services"].get(name) for name in services}, project, routed, self.override_name)
 
     def _check(self, site: str) -> None:
         """By the checks of a deploy, with all lines in place."""
@@ -190,13 +181,15 @@ class Inspection:
             checked = StackConfig(raw, specifications.options("preflight"), self.path.absolute().parent)
             given = (checked.files, raw["stack_secrets"], raw["stack_secret_variables"])
             problems = checked.problems or self._ask(checked.config, checked.release, checked.environment, *given)
-            self.problems = [problem.replace(str(beside), str(self.path.parent)) for problem in problems]
-        for problem in self.problems:
+            refused = [problem.replace(str(beside), str(self.path.parent)) for problem in problems]
+        self.problems = [problem for problem in refused if not placeholders.is_in(self.needed, problem)]
+        for problem in refused:
             # The file is one of two, and the lines of the other are known to be good.
             for file in (*self.texts, self.override_name):
                 problem = problem.removeprefix(f"{file}: ")
             place, _, said = problem.partition(": ")
-            self.needed.say(place, "yours", said)
+            until = "" if problem in self.problems else "until the variables that nobody gives are filled in: "
+            self.needed.say(place, "yours", until + said)
         for note in checked.notes:
             place, _, said = note.partition(": ")
             is_place = place.startswith(("services.", "stack."))
@@ -217,7 +210,7 @@ class Inspection:
             "stack_secrets": filled,
             "stack_secret_variables": dict.fromkeys(self.needed.variables, _STAND_IN),
             "stack_secret_files": {name: {**one, "content": _STAND_IN} for name, one in self.needed.secret_files.items()},
-            "stack": self.needed.stack,
+            "stack": self.needed.filled_in,
         }
 
     @property
@@ -246,21 +239,11 @@ class Inspection:
         return sorted(set(re.findall(r"vault_\w+", self.inventory)))
 
 
-_ORDER = ("yours", "exempted", "changed", "given", "accepted")
-
-
-def table(rows: Iterable[Row]) -> list[str]:
-    """For the screen: what a person must do first."""
-    found = sorted(rows, key=lambda row: _ORDER.index(row.how))
-    width = max(len(row.place) for row in found)
-    return [f"{row.how:<8}  {row.place:<{width}}  {row.said}" for row in found]
-
-
 def said(one: Inspection, *, writes: bool = False) -> list[str]:
     """``writes``: the lines are about to be written, so nobody is told how."""
-    yours = sum(row.how == "yours" for row in one.needed.rows)
+    yours = sum(row.how == "yours" for row in rows.together(one.needed.rows, one.services))
     count = f"{len(one.services)} service{'s' if len(one.services) > 1 else ''}"
-    lines = [f"{one.path}: {count}. A deploy reads it as follows.", "", *table(one.needed.rows), ""]
+    lines = [f"{one.path}: {count}. A deploy reads it as follows.", "", *rows.table(one.needed.rows, one.services), ""]
     lines += [f"--- {one.override_name}, beside it:", *one.override.splitlines()[1:], ""] if one.needed.override else []
     lines += ["--- group_vars/all/stack.yml of the inventory:", *one.inventory.splitlines(), ""]
     if one.vault_names:

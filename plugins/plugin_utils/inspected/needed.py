@@ -24,8 +24,6 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.inspected.tagged i
 # What a variable stands for where nobody gives it.
 DEFAULT = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*):?-(?P<default>[^${}]*)\}")
 OFF = "replaced-by-the-edge"
-# What tells a proxy its routes.
-_PROXY_FILES = ("Caddyfile", "traefik.yml", "traefik.yaml", "traefik.toml", "dynamic.yml", "dynamic.yaml")
 
 
 @dataclass
@@ -41,7 +39,8 @@ class Row:
 class Needed:
     """``override``: of the Compose file; ``stack``: of the inventory; ``secrets``: stack_secrets; ``variables``: secret ones of
     Compose; ``secret_files``: stack_secret_files; ``values``: of those variables of the vault whose secret stands in an env file
-    of the team's; ``release``: the tag that the team's images have in the Compose file.
+    of the team's; ``release``: the tag that the team's images have in the Compose file; ``stand_ins``: of variables that a person
+    is to fill in, what is accepted in their place.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -52,6 +51,12 @@ class Needed:
     secret_files: dict[str, dict[str, Any]] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict, repr=False)
     release: str = ""
+    stand_ins: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def filled_in(self) -> dict[str, Any]:
+        """``stack``, as it is checked before a person has filled in what nobody gives."""
+        return {**self.stack, "variables": self.stack["variables"] | self.stand_ins} if self.stand_ins else self.stack
 
     def say(self, place: str, how: str, said: str) -> None:
         self.rows.append(Row(place, how, said))
@@ -80,33 +85,6 @@ class Source:
         """Bytes of all files below a directory, hidden ones left out; 0 for none."""
         inside = [one for one in self.sizes if one.startswith(f"{path}/") and not PurePosixPath(one).name.startswith(".")]
         return sum(self.sizes[one] + 1 for one in inside)
-
-
-def proxies(needed: Needed, services: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Services that do the edge's work, which are turned off."""
-    found = [name for name, one in services.items() if reached.is_proxy(name, one)]
-    for name in found:
-        why = "the edge routes requests and has the certificates (edge_certificate_paths)"
-        files = [one.source for one in compose_data.mounts(services[name]) if PurePosixPath(one.source).name in _PROXY_FILES]
-        if files:
-            why += f"; what {', '.join(files)} says of paths, redirects and headers belongs into the routes of stack.services"
-        needed.change(name, "profiles", [OFF], why)
-        for key in ("ports", "volumes"):
-            if key in services[name]:
-                needed.change(name, key, Reset(), "it does not run")
-    # Services that wait for it must not: nobody starts it.
-    for name, one in services.items():
-        waits = one.get("depends_on")
-        awaited = [str(other) for other in waits or () if other in found] if isinstance(waits, Mapping | list) else []
-        if name not in found and awaited:
-            kept = {other: how for other, how in _conditions(waits).items() if other not in awaited}
-            value = Override(kept) if kept else Reset()
-            needed.change(name, "depends_on", value, f"{', '.join(awaited)} does not run")
-    return found
-
-
-def _conditions(waits: Any) -> dict[str, Any]:
-    return dict(waits) if isinstance(waits, Mapping) else {str(other): {"condition": "service_started"} for other in waits}
 
 
 def networks(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared: Any) -> None:

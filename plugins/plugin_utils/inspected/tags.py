@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -58,8 +59,6 @@ def images(
     for name, service in services.items():
         image = DEFAULT.sub(lambda found: found["default"], str(service.get("image") or ""))
         if not image:
-            release = f"{project}/{name.lower()}:${{STACK_RELEASE:?}}"
-            needed.change(name, "image", release, "hosts build nothing; push it under this name, or write the one that you push")
             continue
         parts = image_name.parse(image)
         is_own = str(service["image"]) in own
@@ -81,3 +80,21 @@ def images(
         else:
             why = f'"{image}" does not say which version runs; write it in the place of {VERSION}'
             needed.change(name, "image", f"{bare}:{VERSION}", why, how="yours")
+    _nameless(needed, services, project)
+
+
+def _nameless(needed: Needed, services: Mapping[str, Mapping[str, Any]], project: str) -> None:
+    """What is built the same way is one image, which is pushed once."""
+    override = needed.override.get("services", {})
+    with_image = {name: one for name, one in services.items() if one.get("image")}
+    named = {_build(one): override.get(name, {}).get("image") or str(one["image"]) for name, one in with_image.items()}
+    for name, service in services.items():
+        if not service.get("image"):
+            own = f"{project}/{name.lower()}:${{STACK_RELEASE:?}}"
+            image = named.setdefault(_build(service), own) if service.get("build") else own
+            needed.change(name, "image", image, "hosts build nothing; push it under this name, or write the one that you push")
+
+
+def _build(service: Mapping[str, Any]) -> str:
+    """The same text for the same build."""
+    return json.dumps(service.get("build"), sort_keys=True, default=str)

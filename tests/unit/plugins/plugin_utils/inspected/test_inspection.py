@@ -350,6 +350,27 @@ def test_what_a_service_asks_of_its_host_is_exempted_in_the_words_of_the_checks(
     assert rows(found, "exempted").keys() == {f"services.agent.{key}" for key in ("privileged", "pid", "volumes")}
 
 
+def test_what_is_exempted_is_said_to_be_admitted_by_the_lines_with_what_to_write_to_be_without(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(ASKS)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    said = rows(found, "exempted")
+    assert said["services.agent.pid"] == (
+        "host shares the host's processes with the service; stack.hardening below admits it (pid). To be without it: "
+        "write pid: !reset null for the service in compose.deploy.yml, and take pid out of there"
+    )
+    assert said["services.agent.privileged"].endswith(
+        "below admits it (privileged). To be without it: name the capabilities that it needs in cap_add instead, and take the "
+        "service out of hardening.privileged"
+    )
+    assert not any("if you can" in one for one in said.values())
+    # As it says.
+    agent = "services:\n  agent:\n    pid: !reset null\n"
+    (tmp_path / found.override_name).write_text(found.override.replace("services:\n", agent, 1))
+    hardening = {**found.needed.stack["hardening"], "exempt": {"agent": ["volumes"]}}
+    raw = {**found.raw(str(tmp_path)), "stack": {**found.needed.stack, "hardening": hardening}}
+    assert StackConfig(raw, OPTIONS).problems == []
+
+
 def test_a_file_that_needs_nothing_says_so() -> None:
     found = of("plain")
     assert (found.needed.override, rows(found, "yours")) == ({}, {})

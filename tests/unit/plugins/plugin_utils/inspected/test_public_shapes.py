@@ -536,7 +536,7 @@ def test_what_a_service_is_called_becomes_a_name_that_a_file_may_have(tmp_path: 
         services:
           laravel.test: {{image: "a:1", env_file: app.env, environment: {{DB_PASSWORD: {CANARY}}}, ports: ["80:80"]}}
           laravel-test: {{build: ., environment: ["API_TOKEN={CANARY}2"]}}
-          Worker: {{build: ., environment: ["API_TOKEN={CANARY}2"]}}
+          Worker: {{build: ./worker, environment: ["API_TOKEN={CANARY}2"]}}
     """
     (tmp_path / "compose.yml").write_text(text)
     (tmp_path / "app.env").write_text(f"LEVEL=1\nMAIL_PASSWORD={CANARY}3\n")
@@ -673,3 +673,328 @@ def test_a_directory_of_the_host_that_a_variable_names_is_exempted_like_any_othe
     assert found.problems == []
     assert found.needed.stack["hardening"] == {"exempt": {"web": ["volumes"]}}
     assert rows(found, "exempted")["services.web.volumes"].startswith('"/srv/shop/web" belongs to the host')
+
+
+def copied(found: Inspection) -> list[str]:
+    """Problems of a deploy whose person has copied all lines and filled in the vault."""
+    (found.path.parent / found.override_name).write_text(found.override)
+    lines = yaml.safe_load(found.inventory)
+    assert lines["stack"] == found.needed.stack
+    raw = {**found.raw(str(found.path.parent)), "stack": lines["stack"]}
+    return StackConfig(raw, specifications.options("preflight")).problems
+
+
+@pytest.mark.parametrize("given", ["[LEVEL=1]", "{LEVEL: 1, API_KEY: canary-5e1f7}", "[API_KEY=canary-5e1f7]", "[kept.here=0]"])
+@pytest.mark.parametrize("file", [".env", "app.env"])
+def test_variables_of_env_files_whose_names_no_env_file_of_a_deploy_takes_stand_in_the_compose_file(
+    tmp_path: Path, file: str, given: str
+) -> None:
+    """As Compose takes them: with dots, dashes, brackets, or a digit before all else."""
+    web = f"{{image: 'a:1', restart: always, ports: ['80:80'], env_file: {file}, environment: {given}}}"
+    (tmp_path / "compose.yml").write_text(f"services: {{web: {web}}}")
+    lines = ("my-key=2$$x", "spring.redis.password=canary-5e1f", "2FA=3", "a[0]=4", "kept.here=5", "PLAIN=6")
+    (tmp_path / file).write_text("\n".join(lines))
+    for _ in range(2):
+        found = Inspection(tmp_path / "compose.yml", health="/")
+        assert found.problems == copied(found) == []
+    brought = {"my-key": "2$$x", "spring.redis.password": "${SPRING_REDIS_PASSWORD}", "2FA": "3", "a[0]": "4", "kept.here": "5"}
+    if "kept" in given:
+        del brought["kept.here"]
+    environment = found.needed.override["services"]["web"]["environment"]
+    assert {key: one for key, one in getattr(environment, "value", environment).items() if key in brought} == brought
+    assert found.needed.variables == {"SPRING_REDIS_PASSWORD": "{{ vault_spring_redis_password }}"}
+    assert found.needed.values["vault_spring_redis_password"] == CANARY
+    assert "PLAIN: '6'" in found.inventory
+    assert CANARY not in "\n".join(inspection.said(found))
+    assert rows(found, "changed")["services.web.environment"].endswith("from the vault (stack_secret_variables)")
+    assert ".env" not in rows(found, "accepted")
+
+
+def test_names_that_are_one_in_the_vault_have_a_variable_each_where_their_values_differ(tmp_path: Path) -> None:
+    text = """
+        services:
+          web: {image: "a:1", restart: always, env_file: both.env, environment: [my.name]}
+          1st: {image: "a:1", restart: always, env_file: both.env}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text("my.name=x\n")
+    (tmp_path / "both.env").write_text("db.password=a1\ndb-password=b2\nDB_PASSWORD=c3\nstack.release=sk_live_51Habc\n")
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.problems == copied(found) == []
+    assert found.needed.values == {
+        "vault_db_password": "c3",
+        "vault_both_db_password": "a1",
+        "vault_both_db_password_2": "b2",
+        "vault_stack_release": "sk_live_51Habc",
+    }
+    assert found.needed.variables["APP_STACK_RELEASE"] == "{{ vault_stack_release }}"
+    environment = found.needed.override["services"]["web"]["environment"]
+    assert (environment["my.name"], environment["db.password"]) == ("x", "${BOTH_DB_PASSWORD}")
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted", "stand_in"),
+    [
+        ("ports: ['127.0.0.1:${X}:5432']", "a port, from 1 to 65535 (services.web.ports.0)", "18080"),
+        ("ports: ['${X}:9000:80']", "an IP address, such as 127.0.0.1 (services.web.ports.0)", "127.0.0.1"),
+        (
+            "ports: [{host_ip: 127.0.0.1, published: '${X:?}', target: 5432}]",
+            "a port, from 1 to 65535 (services.web.ports.0.pub",
+            "18080",
+        ),
+        ("deploy: {replicas: '${X}'}", "a number (services.web.deploy.replicas)", "1"),
+        ("mem_limit: '${X:?}'", "a size, such as 512m (services.web.mem_limit)", "512m"),
+        ("mem_limit: '${X}m'", "a size, such as 512m (services.web.mem_limit)", "64"),
+        ("healthcheck: {test: x, interval: $X}", "a time, such as 30s (services.web.healthcheck.interval)", "30s"),
+        ("read_only: '${X}'", "true or false (services.web.read_only)", "true"),
+        ("init: '${X}'", "true or false (services.web.init)", "false"),
+        ("depends_on: {db: {condition: $X}}", "one of service_started, service_healthy, service_completed_s", "service_started"),
+        ("user: '${X}:0'", "the number of a user or a group (services.web.user)", "1000"),
+        ("volumes: ['${X}/web:/data']", "a directory of the hosts, such as /srv/data (services.web.volumes.0)", "/srv/change-me"),
+        ("volumes: ['data:${X}']", "a path in the container, such as /data (services.web.volumes.0)", "/change-me"),
+    ],
+)
+def test_a_variable_that_nobody_gives_is_left_to_a_person_in_words_of_what_its_place_takes(
+    tmp_path: Path, lines: str, wanted: str, stand_in: str
+) -> None:
+    """And a look never fails on what stands there until then."""
+    seen: list[Any] = []
+    text = f"services: {{web: {{image: 'a:1', restart: always, {lines}}}}}\nvolumes: {{data: {{}}}}"
+    (tmp_path / "compose.yml").write_text(text)
+
+    def ask(stack: Any, *_: Any) -> list[str]:
+        seen.append(stack["variables"])
+        return []
+
+    asked = Inspection(tmp_path / "compose.yml", ask=ask)
+    assert asked.problems == []
+    assert seen == [{"X": stand_in}]
+    assert yaml.safe_load(asked.inventory)["stack"]["variables"] == {"X": "change-me"}
+    said = rows(asked, "yours")["stack.variables.X"]
+    assert said.startswith(f"nobody gives it; write {wanted}")
+    assert said.endswith(", in the place of change-me")
+
+
+@pytest.mark.parametrize(
+    ("image", "wanted"),
+    [("acme/db:${X}", "the tag of the image"), ("${X}/db:1", "the name of the image, or this part of it")],
+)
+def test_a_part_of_an_image_that_nobody_gives_is_asked_for_as_that(tmp_path: Path, image: str, wanted: str) -> None:
+    (tmp_path / "compose.yml").write_text(f"services: {{db: {{image: '{image}'}}, web: {{image: 'b:1', ports: ['80:80']}}}}")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    said = f"nobody gives it; write {wanted} (services.db.image), in the place of change-me"
+    assert (found.problems, rows(found, "yours")["stack.variables.X"]) == ([], said)
+
+
+def test_a_variable_that_nobody_gives_is_a_persons_matter_wherever_it_stands(tmp_path: Path) -> None:
+    text = "services: {web: {image: 'a:1', ports: ['${HTTP}:80'], environment: {A: '${TITLE}', B: '${LEVEL}'}, labels: {a: $X}}}"
+    (tmp_path / "compose.yml").write_text(text)
+    (tmp_path / ".env").write_text("X=1\n")
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    said = "nobody gives TITLE, LEVEL: write their values in the place of change-me; a secret belongs into stack_secret_variables"
+    assert rows(found, "yours")["stack.variables"] == said
+    # The port is taken out of a service that is routed, and Compose reads it all the same.
+    assert found.needed.stack["variables"] == {"HTTP": "18080", "TITLE": "change-me", "LEVEL": "change-me", "X": "1"}
+    assert "X; see that the values" in "".join(row.said for row in found.needed.rows)
+    assert any(row.said.startswith("HTTP: asked for only by what these lines take away") for row in found.needed.rows)
+
+
+def test_what_compose_says_of_a_value_that_is_yet_to_come_is_said_and_is_no_problem_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text("services: {web: {image: 'a:1', cgroup: '${X}'}}")
+    found = Inspection(tmp_path / "compose.yml", ask=lambda *_: ["compose.yml: docker compose refuses: change-me is no cgroup"])
+    assert found.problems == []
+    assert "until the variables that nobody gives are filled in: " in "\n".join(rows(found, "yours").values())
+
+
+@pytest.mark.parametrize(
+    "waits", ["[pg-main, cache]", "{pg-main: {condition: service_started}, cache: {condition: service_started}}"]
+)
+def test_what_a_program_of_composes_provides_is_left_out_and_a_person_makes_it(tmp_path: Path, waits: str) -> None:
+    text = f"""
+        services:
+          web: {{image: "a:1", restart: always, ports: ["80:80"], depends_on: {waits}}}
+          cache: {{image: "redis:7", restart: always}}
+          pg-main: {{provider: {{type: aws, options: {{size: "${{SIZE}}"}}}}}}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    assert found.problems == copied(found) == []
+    assert rows(found, "yours").keys() == {"services.pg-main"}
+    said = rows(found, "yours")["services.pg-main"]
+    assert "(provider: aws), which no host runs, so these lines leave it out" in said
+    assert "(PG_MAIN_...)" in said
+    # Nobody reaches it, whoever says so.
+    assert Inspection(tmp_path / "compose.yml", service="pg-main", port=80).needed.stack["services"] == []
+    assert "pg-main: !reset []" in found.override
+    kept = Override({"cache": {"condition": "service_started"}})
+    assert found.needed.override["services"]["web"]["depends_on"] == kept
+    assert "hardening" not in found.needed.stack
+
+
+BUILT = """
+services:
+  web: &app
+    build: &build {context: ., args: {A: "1"}}
+    restart: always
+    volumes: ["./src:/src"]
+    ports: ["80:80"]
+  worker.one: {<<: *app, ports: !reset [], command: one}
+  worker-two: {<<: *app, ports: !reset [], command: two}
+  other: {build: {context: ., target: other}, restart: "no"}
+  last: {build: {context: ., target: last}, restart: "no"}
+"""
+
+
+def test_what_holds_for_several_services_is_one_row_that_names_them_and_one_build_is_one_image(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.py").write_text("x")
+    (tmp_path / "compose.yml").write_text(BUILT)
+    found = Inspection(tmp_path / "compose.yml", health="/")
+    found.needed.stack["jobs"] = {"other": {"hosts": "one"}, "last": {"hosts": "one"}}
+    assert copied(found) == []
+    images = {name: one["image"].partition("/")[2] for name, one in found.needed.override["services"].items()}
+    assert images == {
+        **dict.fromkeys(("web", "worker.one", "worker-two"), "web:${STACK_RELEASE:?}"),
+        **{name: f"{name}:${{STACK_RELEASE:?}}" for name in ("other", "last")},
+    }
+    table = [line.split(None, 2) for line in inspection.said(found)]
+    all_three = "services.web, services.worker.one, services.worker-two"
+    for place, said in {
+        "services.*.image": f"{all_three}, services.other, services.last: hosts build nothing; push it",
+        "services.*.volumes": f"{all_three}: hosts have no checkout",
+        "services.*.restart": "services.other, services.last: nobody waits for its end",
+    }.items():
+        [[_, _, row]] = [one for one in table if one[1:2] == [place]]
+        assert row.startswith(said)
+    [row] = [row.said for row in found.needed.rows if row.place == "services.last.restart"]
+    assert row.endswith("write stack.jobs: {other: {hosts: one}, last: {hosts: one}}")
+    assert inspection.said(found)[-2] == "1 left to you, see above."
+
+
+def test_a_build_that_has_a_name_elsewhere_in_the_file_has_it_everywhere(tmp_path: Path) -> None:
+    text = "services: {work: {build: ., restart: always}, web: {build: ., image: 'acme/web:latest', restart: always}}"
+    (tmp_path / "compose.yml").write_text(text)
+    images = {name: one["image"] for name, one in Inspection(tmp_path / "compose.yml").needed.override["services"].items()}
+    assert images == dict.fromkeys(("work", "web"), "acme/web:${STACK_RELEASE:?}")
+
+
+def test_where_no_service_comes_into_question_nobody_is_told_to_look_again_with_one(tmp_path: Path) -> None:
+    text = """
+        services:
+          db: {image: "postgres:17", restart: always, volumes: ["db:/var/lib/postgresql/data"]}
+          cache: {image: "redis:7", restart: always, ports: ["6379:6379"]}
+        volumes: {db: {}}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.problems == copied(found) == []
+    assert "stack.services" not in rows(found, "yours")
+    assert rows(found, "given")["stack.services"] == (
+        "no service is one that users reach, so the edge routes none; if one is, look again with -e service=<its name> "
+        "-e port=<where it listens>"
+    )
+    assert inspection.said(found)[-2] == "With these lines a deploy's checks accept it."
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "name", "variable", "instead"),
+    [
+        (
+            "command: redis-server --requirepass canary-5e1f --save ''",
+            "command",
+            "--requirepass",
+            "CACHE_REQUIREPASS",
+            'command: ["sh", "-c", "exec redis-server --requirepass \\"$$CACHE_REQUIREPASS\\" --save \'\'"]',
+        ),
+        (
+            "command: [run, '--api-key=canary-5e1f', '--title', 'a b']",
+            "command",
+            "--api-key",
+            "CACHE_API_KEY",
+            'command: ["sh", "-c", "exec run --api-key=\\"$$CACHE_API_KEY\\" --title \'a b\'"]',
+        ),
+        (
+            "entrypoint: [sh, -c, 'DB_PASSWORD=canary-5e1f run']",
+            "entrypoint",
+            "DB_PASSWORD",
+            "CACHE_DB_PASSWORD",
+            '"$$CACHE_DB_PASSWORD"',
+        ),
+        (
+            "command: work redis://:canary-5e1f@cache/0",
+            "command",
+            "redis://",
+            "CACHE_REDIS_PASSWORD",
+            'command: ["sh", "-c", "exec work redis://:\\"$$CACHE_REDIS_PASSWORD\\"@cache/0"]',
+        ),
+        (
+            "healthcheck: {test: [CMD, redis-cli, -a, canary-5e1f, ping]}",
+            "healthcheck.test",
+            "-a",
+            "CACHE_PASSWORD",
+            'test: ["CMD-SHELL", "redis-cli -a \\"$$CACHE_PASSWORD\\" ping"]',
+        ),
+        (
+            "{environment: {PASSWORD: canary-5e1f}, command: run --password canary-5e1f}",
+            "command",
+            "--password",
+            "PASSWORD",
+            'command: ["sh", "-c", "exec run --password \\"$$PASSWORD\\""]',
+        ),
+    ],
+)
+def test_a_secret_that_is_written_out_in_what_a_service_runs_is_said_with_how_the_vault_brings_it(
+    tmp_path: Path, lines: str, key: str, name: str, variable: str, instead: str
+) -> None:
+    service = {"image": "a:1", "restart": "always", **yaml.safe_load(lines)}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"cache": service}}))
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.problems == copied(found) == []
+    said = rows(found, "yours")[f"services.cache.{key}"]
+    assert said.startswith(
+        f"a secret is written out ({name}), and everybody on the hosts can read it; the vault gives it as {variable}"
+    )
+    assert f"so write {instead} instead" in said
+    assert CANARY not in "\n".join(inspection.said(found))
+    assert found.needed.secrets["cache"].keys() == {variable}
+    # As it says.
+    element, _, line = key.partition(".")
+    written = yaml.safe_load(instead) if ": " in instead else {"entrypoint": ["sh", "-c", f"DB_PASSWORD={instead} run"]}
+    service |= {element: written} if line else written
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"cache": service}}))
+    again = Inspection(tmp_path / "compose.yml")
+    assert again.problems == copied(again) == []
+    assert f"services.cache.{key}" not in rows(again, "yours")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve --tokenizer mistral --max-tokens 4096",
+        "serve --password-file /run/secrets/x --secret /run/secrets/y",
+        "serve --token $$TOKEN --password ${GIVEN:-} redis://user:${GIVEN:-}@cache",
+        "serve --bypass yes --token --verbose --private-key server.pem",
+        ["mysqld", "--port=3306", "--skip-password"],
+        "mysqld -P 3306",
+    ],
+)
+def test_what_is_no_secret_in_a_command_is_left_alone(tmp_path: Path, command: Any) -> None:
+    service = {"image": "a:1", "restart": "always", "command": command}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"web": service}}))
+    found = Inspection(tmp_path / "compose.yml")
+    assert (found.needed.secrets, "services.web.command" in rows(found, "yours")) == ({}, False)
+
+
+def test_the_inventory_admits_nothing_that_nobody_has_said(tmp_path: Path) -> None:
+    text = """
+        services: {web: {image: "a:1", restart: always, cap_add: [$CAP], logging: {driver: $LOGS}, volumes: ["${DATA}:/data"]}}
+    """
+    (tmp_path / "compose.yml").write_text(text)
+    found = Inspection(tmp_path / "compose.yml")
+    assert found.problems == []
+    assert found.needed.stack["hardening"] == {"exempt": {"web": ["volumes"]}}
+    until = "until the variables that nobody gives are filled in: "
+    assert {place for place, said in rows(found, "yours").items() if said.startswith(until)} == {
+        "services.web.cap_add",
+        "services.web.logging",
+    }
