@@ -55,7 +55,8 @@ def update_policy(service: Mapping[str, Any], section: str = "update_config", ex
 
 def replicas(service: Mapping[str, Any]) -> int:
     """On each host."""
-    return int((service.get("deploy") or {}).get("replicas", service.get("scale", 1)) or 0)
+    wanted = (service.get("deploy") or {}).get("replicas", service.get("scale"))
+    return 1 if wanted is None else int(wanted or 0)
 
 
 def time_to_fail_seconds(healthcheck: Mapping[str, Any] | None) -> float:
@@ -105,7 +106,18 @@ def _shape_problems(path: str, service: Any) -> list[str]:
     parts = {"deploy": deploy, "healthcheck": service.get("healthcheck") or {}}
     if isinstance(deploy, Mapping):
         parts |= {f"deploy.{key}": deploy.get(key) or {} for key in _SECTIONS}
-    return [f"{path}.{key}: must be a mapping" for key, value in parts.items() if not isinstance(value, Mapping)]
+    found = [f"{path}.{key}: must be a mapping" for key, value in parts.items() if not isinstance(value, Mapping)]
+    return found or _count_problems(path, service, deploy)
+
+
+def _count_problems(path: str, service: Mapping[str, Any], deploy: Mapping[str, Any]) -> list[str]:
+    counts = {"deploy.replicas": deploy.get("replicas"), "scale": service.get("scale")}
+    return [
+        f'{path}.{key}: "{value}" is no number of replicas; write a whole number, 0 or more'
+        for key, value in counts.items()
+        # Of a variable that nobody gives nothing is left, and that is refused by itself.
+        if value not in (None, "") and not re.fullmatch(r"[0-9]+|.*\$.*", str(value))
+    ]
 
 
 def _image_problems(path: str, service: Mapping[str, Any]) -> list[str]:

@@ -184,11 +184,11 @@ class Inspection:
             refused = [problem.replace(str(beside), str(self.path.parent)) for problem in problems]
         self.problems = [problem for problem in refused if not placeholders.is_in(self.needed, problem)]
         for problem in refused:
+            until = "" if problem in self.problems else "until the variables that nobody gives are filled in: "
             # The file is one of two, and the lines of the other are known to be good.
             for file in (*self.texts, self.override_name):
                 problem = problem.removeprefix(f"{file}: ")
             place, _, said = problem.partition(": ")
-            until = "" if problem in self.problems else "until the variables that nobody gives are filled in: "
             self.needed.say(place, "yours", until + said)
         for note in checked.notes:
             place, _, said = note.partition(": ")

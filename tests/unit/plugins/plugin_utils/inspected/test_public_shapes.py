@@ -998,3 +998,15 @@ def test_the_inventory_admits_nothing_that_nobody_has_said(tmp_path: Path) -> No
         "services.web.cap_add",
         "services.web.logging",
     }
+
+
+@pytest.mark.parametrize("wanted", ["abc", "-1", "1.5", "${N}"])
+def test_a_number_of_replicas_that_is_none_is_said_and_ends_no_look(tmp_path: Path, wanted: str) -> None:
+    (tmp_path / ".env").write_text("N=many\n")
+    service = {"image": "a:1", "restart": "always", "deploy": {"replicas": wanted}}
+    (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"web": service}}))
+    found = Inspection(tmp_path / "compose.yml")
+    seen = "many" if wanted == "${N}" else wanted
+    said = f'"{seen}" is no number of replicas; write a whole number, 0 or more'
+    assert [problem.partition(": services.")[2] for problem in found.problems] == [f"web.deploy.replicas: {said}"]
+    assert rows(found, "yours")["services.web.deploy.replicas"] == said
