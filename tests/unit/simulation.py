@@ -17,7 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute im
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy, Tell, silent
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order, reached
@@ -160,11 +160,17 @@ class Host:
         desired = [replace(one, due=one.job and one.name not in self.jobs) for one in self.desired.values()]
         return plan(desired, self.observe(), drain_seconds=self.drain_seconds, routing=routing)
 
-    def run(self, steps: Sequence[Step] | None = None, record: Callable[[str, Step], None] = lambda event, step: None) -> Outcome:
+    def run(
+        self,
+        steps: Sequence[Step] | None = None,
+        record: Callable[[str, Step], None] = lambda event, step: None,
+        tell: Tell = silent,
+    ) -> Outcome:
         """What HostRollout does: plan from what is observed, forget what is gone, execute."""
         steps = self.plan() if steps is None else steps
         self.begin()
-        return Executor(list(self.desired.values()), self.engine, self.edge, self.gate, self.clock, record).run(steps)
+        services = list(self.desired.values())
+        return Executor(services, self.engine, self.edge, self.gate, self.clock, record, tell=tell).run(steps)
 
     def begin(self) -> None:
         """From here on hold the executor to its promises; what passed a gate in an earlier run has proven nothing to this one."""

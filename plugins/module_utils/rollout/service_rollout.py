@@ -274,7 +274,8 @@ class ServiceRollout:
         # One that answers badly is not given long; one that only gives way to a neighbour ends what it has begun.
         seconds = self._means.drain_seconds if self._batch.healthy else TAKE_BACK_SECONDS
         grace = self._grace_seconds() if self._batch.healthy else TAKE_BACK_SECONDS
-        self._let_end(candidates, seconds)
+        if not self._desired or self._desired.routed or any(replica.port for replica in candidates):
+            self._let_end(candidates, seconds)
         self._count_errors()
         self._stop_and_count(candidates, grace, watched=True)
         self._means.engine.remove(candidates)

@@ -121,6 +121,17 @@ def test_a_replica_that_joins_others_is_no_first_start() -> None:
     assert "It was the first one here." not in failure
 
 
+@pytest.mark.parametrize(("service", "told"), [(API, True), (WORKER, False)], ids=["with routes", "without"])
+def test_of_requests_on_a_failed_candidate_nothing_is_said_where_no_route_leads_to_it(
+    service: DesiredService, told: bool
+) -> None:
+    host = running(service)
+    host.bad = {"new"}
+    events: list[str] = []
+    assert host.run(tell=lambda event, service="", **details: events.append(event)).failures
+    assert ("requests" in events) is told
+
+
 def test_a_failed_watch_says_so_and_lets_the_incumbents_serve_again() -> None:
     host = running(API)
     host.flaky = {"new"}
