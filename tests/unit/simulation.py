@@ -19,6 +19,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan impor
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy, Tell, silent
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order, reached
 
@@ -70,7 +71,7 @@ class Host:
     ``trip``: how many more changes happen before one is refused with an error, once.
     ``routes``: what leads to which service; ``wanted_routes``: what should, where it is not the same from the beginning.
     ``bad``: fingerprints whose gate fails; ``flaky``: those that pass and fail while they are watched; ``errors``: fingerprint ->
-    share of users' requests that it answers with 5xx, whatever its gate says.
+    share of users' requests that it answers with 5xx, whatever its gate says. ``deaf``: services that do not end when told to.
     """
 
     def __init__(self, desired: Sequence[DesiredService] = (), drain_seconds: float = DRAIN_SECONDS) -> None:
@@ -95,6 +96,7 @@ class Host:
         self.bad: set[str] = set()
         self.flaky: set[str] = set()
         self.errors: dict[str, float] = {}
+        self.deaf: set[str] = set()
         self.fuse: int | None = None
         self.trip: int | None = None
         self.changes = 0
@@ -336,8 +338,9 @@ class SimulatedEngine:
                 raise EngineError(f"the job {service} failed")
             host.jobs.append(service)
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> list[Killed]:
         host = self._host
+        killed = []
         for replica in replicas:
             host.fail_at("stop")
             host.fail_at(f"stop {replica.service}")
@@ -350,8 +353,11 @@ class SimulatedEngine:
                 self._watch_over_stop(container)
                 container.broken_off = host.busy(container).requests
                 container.state = State.DEAD
+                if container.service in host.deaf:
+                    killed.append(Killed(container.name, 10))
                 host.check()
         host.clock.sleep(0.2)
+        return killed
 
     def remove(self, replicas: Sequence[Replica]) -> None:
         host = self._host
