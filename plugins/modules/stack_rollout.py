@@ -215,6 +215,14 @@ interrupted:
   type: list
   elements: dict
   sample: [{service: db, why: "stop-first: writes to the volume db-data"}]
+killed:
+  description:
+    - Services of which replicas did not end on their signal within C(stop_grace_period), so that the engine killed them.
+      C(seconds) is the longest time that one of them was given. Candidates that failed are not among them.
+  returned: always, once the release was found
+  type: list
+  elements: dict
+  sample: [{service: worker, replicas: [morpheus-worker-1], seconds: 10, signal: SIGTERM}]
 traffic:
   description:
     - What users asked of the stack at this host's edge while the rollout was at work. Empty where nothing was done.
@@ -406,6 +414,7 @@ def _result(rollout: Rollout, steps: list[str]) -> dict[str, Any]:
         "left_behind": outcome.left_behind,
         "errors": outcome.errors,
         "interrupted": [{"service": name, "why": why} for name, why in sorted(interrupted.items())],
+        "killed": outcome.as_killed(),
         "pruned": rollout.pruned,
         "traffic": rollout.traffic,
         "diff": {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,14 @@ def test_every_host_that_was_switched_goes_back_at_the_same_time_when_a_later_on
         "  the gate was not passed",
         "  This batch failed. No further host is touched.",
     ]
+
+
+def test_where_nothing_was_switched_no_name_says_that_something_goes_back(deploy: Deploy) -> None:
+    ended = deploy(app_1=[failed("as_before")])
+    assert (ended.status, switched(ended, "rollback")) == (2, [])
+    names = [name for name in re.findall(r"^(?:PLAY|TASK) \[(.+)\] \**$", ended.screen, re.MULTILINE) if " back" in name]
+    assert names
+    assert [name for name in names if ", if " not in name and "See which hosts" not in name] == []
 
 
 @pytest.mark.deep

@@ -17,8 +17,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.execute im
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.plan import plan
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
-from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy
+from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy, Tell, silent
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import Routing, in_order, reached
 
@@ -70,7 +71,7 @@ class Host:
     ``trip``: how many more changes happen before one is refused with an error, once.
     ``routes``: what leads to which service; ``wanted_routes``: what should, where it is not the same from the beginning.
     ``bad``: fingerprints whose gate fails; ``flaky``: those that pass and fail while they are watched; ``errors``: fingerprint ->
-    share of users' requests that it answers with 5xx, whatever its gate says.
+    share of users' requests that it answers with 5xx, whatever its gate says. ``deaf``: services that do not end when told to.
     """
 
     def __init__(self, desired: Sequence[DesiredService] = (), drain_seconds: float = DRAIN_SECONDS) -> None:
@@ -95,6 +96,7 @@ class Host:
         self.bad: set[str] = set()
         self.flaky: set[str] = set()
         self.errors: dict[str, float] = {}
+        self.deaf: set[str] = set()
         self.fuse: int | None = None
         self.trip: int | None = None
         self.changes = 0
@@ -160,11 +162,17 @@ class Host:
         desired = [replace(one, due=one.job and one.name not in self.jobs) for one in self.desired.values()]
         return plan(desired, self.observe(), drain_seconds=self.drain_seconds, routing=routing)
 
-    def run(self, steps: Sequence[Step] | None = None, record: Callable[[str, Step], None] = lambda event, step: None) -> Outcome:
+    def run(
+        self,
+        steps: Sequence[Step] | None = None,
+        record: Callable[[str, Step], None] = lambda event, step: None,
+        tell: Tell = silent,
+    ) -> Outcome:
         """What HostRollout does: plan from what is observed, forget what is gone, execute."""
         steps = self.plan() if steps is None else steps
         self.begin()
-        return Executor(list(self.desired.values()), self.engine, self.edge, self.gate, self.clock, record).run(steps)
+        services = list(self.desired.values())
+        return Executor(services, self.engine, self.edge, self.gate, self.clock, record, tell=tell).run(steps)
 
     def begin(self) -> None:
         """From here on hold the executor to its promises; what passed a gate in an earlier run has proven nothing to this one."""
@@ -330,8 +338,9 @@ class SimulatedEngine:
                 raise EngineError(f"the job {service} failed")
             host.jobs.append(service)
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> list[Killed]:
         host = self._host
+        killed = []
         for replica in replicas:
             host.fail_at("stop")
             host.fail_at(f"stop {replica.service}")
@@ -344,8 +353,11 @@ class SimulatedEngine:
                 self._watch_over_stop(container)
                 container.broken_off = host.busy(container).requests
                 container.state = State.DEAD
+                if container.service in host.deaf:
+                    killed.append(Killed(container.name, 10))
                 host.check()
         host.clock.sleep(0.2)
+        return killed
 
     def remove(self, replicas: Sequence[Replica]) -> None:
         host = self._host

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import calendar
-import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EngineError, missing_library
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.places import EDGE_NETWORK
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import stopping
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.answers import LOOK, last_words, speaking
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.images import Images
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels import (
@@ -31,6 +31,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.networks im
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.usage import Usage
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.volumes import Volumes
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage.recall import Running
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
@@ -41,9 +42,7 @@ try:
 except ImportError as exc:
     import_error = exc
 
-# The engine's own, of a container that was made without one.
-DEFAULT_GRACE_SECONDS = 10.0
-# Its own of a healthcheck, where nothing is said.
+# The engine's own of a healthcheck, where nothing is said.
 DEFAULT_CHECK_NANOSECONDS = 30e9
 DEFAULT_CHECK_RETRIES = 3
 # What the engine calls a volume that nobody has named.
@@ -112,10 +111,10 @@ class Engine(Images, Networks, Usage, Volumes):
         """Container name -> its address on the network it shares with the edge (or on its first one)."""
         return {replica.name: self._address(replica) for replica in replicas}
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
-        """``grace_seconds``: None for each container's own, which Compose gave it."""
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> list[Killed]:
+        """Those that had to be killed. ``grace_seconds``: None for each container's own, which Compose gave it."""
         with ThreadPoolExecutor(max(1, len(replicas))) as pool:
-            list(pool.map(lambda replica: self._stop(replica.id, grace_seconds), replicas))
+            return [one for one in pool.map(lambda one: stopping.stop(self._client, one, grace_seconds), replicas) if one]
 
     def remove(self, replicas: Sequence[Replica]) -> None:
         """Remove containers and none of their volumes: what was written there may be somebody's data."""
@@ -283,14 +282,6 @@ class Engine(Images, Networks, Usage, Volumes):
         networks = details["NetworkSettings"]["Networks"]
         chosen: Mapping[str, Any] = networks.get(self._network) or networks.get(EDGE_NETWORK) or next(iter(networks.values()), {})
         return str(chosen.get("IPAddress", ""))
-
-    def _stop(self, identity: str, grace_seconds: float | None) -> None:
-        with speaking(f"stop {identity[:12]}"), suppress(NotFound):
-            if grace_seconds is None:
-                grace_seconds = self._client.api.inspect_container(identity)["Config"].get("StopTimeout")
-            # The SDK waits for the answer by as much longer.
-            seconds = DEFAULT_GRACE_SECONDS if grace_seconds is None else grace_seconds
-            self._client.api.stop(identity, timeout=math.ceil(seconds))
 
     def _inspect(self, replica: Replica) -> Mapping[str, Any] | None:
         with speaking(f"look at {replica.name}"):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.clock import Clock
-from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Gate
+from ansible_collections.morpheus.deploy.plugins.module_utils.health.gate import Endpoint, Expectation, Gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.http import HttpProbe
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Answer, Condemned, Health, Rules
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
@@ -23,6 +23,15 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.service.stack impo
 # is the least: a service has more when its healthcheck gives more, and whatever its inventory says.
 DOCKER_RULES = Rules(successes=2, interval_seconds=0.25, timeout_seconds=5.0, deadline_seconds=120.0)
 NO_HEALTHCHECK_SECONDS = 3.0
+_TOO_SHORT = f"it has no healthcheck, so it has to run for {NO_HEALTHCHECK_SECONDS:g} s, and has not yet"
+
+
+class _OfDocker(Expectation):
+    """Nobody is asked by HTTP, so words about a status would mislead."""
+
+    def violation(self, answer: Answer) -> str:
+        verdict = answer.excerpt
+        return f"docker says {verdict}, healthy is awaited" if verdict and verdict != _TOO_SHORT else verdict
 
 
 @dataclass
@@ -71,7 +80,7 @@ class HostGate:
     def _endpoints(self, service: str, replicas: Sequence[Replica]) -> list[Endpoint]:
         health = self._health(service)
         if not health:
-            return [Endpoint(replica.name, f"docker://{replica.name}/health") for replica in replicas]
+            return [Endpoint(replica.name, f"docker://{replica.name}/health", expectation=_OfDocker()) for replica in replicas]
         addresses = self.host.engine.addresses(replicas)
         asked = self.target.services[service]
         headers, expectation = asked.asked_with(self.host.scheme(self.target)), self.target.expectation(service)
@@ -96,6 +105,6 @@ class HostGate:
     def _docker_verdict(self, replica: Replica) -> Answer:
         verdict = self.host.engine.health(replica)
         if not verdict and time.time() - replica.created < NO_HEALTHCHECK_SECONDS:
-            verdict = "running for too short a time to tell (it has no healthcheck)"
+            verdict = _TOO_SHORT
         good = verdict in ("healthy", "")
         return Answer(0.0, 200 if good else 503, b"" if good else verdict.encode())

@@ -15,6 +15,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 
@@ -44,8 +45,8 @@ class HostEngine:
     def run_job(self, service: str) -> None:
         self.job(service)
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
-        self.host.engine.stop(replicas, grace_seconds)
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> list[Killed]:
+        return self.host.engine.stop(replicas, grace_seconds)
 
     def remove(self, replicas: Sequence[Replica]) -> None:
         self.host.engine.remove(replicas)

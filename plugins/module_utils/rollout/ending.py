@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Cut
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Means
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 POLL_SECONDS = 0.05
@@ -41,8 +42,10 @@ def let_end(means: Means, service: str, replicas: Sequence[Replica], seconds: fl
     return most - left
 
 
-def stop(means: Means, service: str, replicas: Sequence[Replica], grace: float | None, *, watched: bool) -> int:
-    """Stop with the grace period; how many sessions were cut. ``watched``: whether there may be any."""
+def stop(
+    means: Means, service: str, replicas: Sequence[Replica], grace: float | None, *, watched: bool
+) -> tuple[int, list[Killed]]:
+    """Stop with the grace period; how many sessions were cut, and who had to be killed. ``watched``: whether any may be cut."""
     by_name = {replica.name: replica for replica in replicas}
     cut = Cut(
         lambda name: means.edge.counts(service, by_name[name]),
@@ -50,5 +53,5 @@ def stop(means: Means, service: str, replicas: Sequence[Replica], grace: float |
         lambda name: means.engine.ended_at(by_name[name]),
     )
     with cut if watched else nullcontext():
-        means.engine.stop(replicas, grace)
-    return cut.total
+        killed = means.engine.stop(replicas, grace)
+    return cut.total, killed

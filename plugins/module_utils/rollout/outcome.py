@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import Health
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed, as_dict
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 
@@ -22,7 +23,7 @@ class Outcome:
     ``left_behind`` counts sessions that a worker from before a reload of the edge still holds, and that end with it by force.
     ``errors`` counts requests that candidates answered with 5xx between their admission and the end of their watch.
     ``interrupted``: service that was gone for a while -> why. ``admitted``: whether a candidate was given to users, for however
-    short a time.
+    short a time. ``killed``: service -> its replicas that did not end in their time.
 
     Services roll side by side, each in a thread of its own: what they count goes through the methods.
     """
@@ -39,6 +40,7 @@ class Outcome:
     left_behind: int = 0
     interrupted: dict[str, str] = field(default_factory=dict)
     admitted: bool = False
+    killed: dict[str, list[Killed]] = field(default_factory=dict)
     _causes: int = field(default=0, init=False, repr=False, compare=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
@@ -65,6 +67,16 @@ class Outcome:
         with self._lock:
             self.interrupted[service] = why
 
+    def was_killed(self, service: str, killed: Sequence[Killed]) -> bool:
+        """Whether it is the first time that replicas of ``service`` were."""
+        with self._lock:
+            first = service not in self.killed
+            self.killed[service] = [*self.killed.get(service, []), *killed]
+            return first
+
+    def as_killed(self) -> list[dict[str, Any]]:
+        return [as_dict(service, killed) for service, killed in sorted(self.killed.items())]
+
     def count(self, *, drained: int = 0, cut: int = 0, errors: int = 0) -> None:
         with self._lock:
             self.drained += drained
@@ -77,6 +89,8 @@ class Outcome:
             self.failures += back.failures
         self.count(cut=back.cut, errors=back.errors)
         self.interrupted |= back.interrupted
+        for service, killed in back.killed.items():
+            self.was_killed(service, killed)
 
     def failed(self, why: str, trouble: str) -> None:
         """``trouble`` came of a failure, and neighbours are often sooner to have theirs: each ``why`` stands before it.

@@ -17,6 +17,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome im
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Means
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed, as_dict, sentence
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.routing import reached
 from ansible_collections.morpheus.deploy.plugins.module_utils.words.in_words import explained
@@ -227,14 +228,20 @@ class ServiceRollout:
         """Stop with the grace period, and count what is cut."""
         if step.interrupts:
             self._outcome.was_interrupted(self._service, step.interrupts)
-        self._stop_and_count(self._named(step.replicas), self._grace_seconds(), watched=bool(self._batch.drained))
+        self._tell(self._stop_and_count(self._named(step.replicas), self._grace_seconds(), watched=bool(self._batch.drained)))
 
     def _grace_seconds(self) -> float | None:
         """None where the service is not in the release any more: its containers know their own."""
         return self._desired.stop_grace_seconds if self._desired else None
 
-    def _stop_and_count(self, replicas: Sequence[Replica], grace: float | None, *, watched: bool) -> None:
-        self._outcome.count(cut=ending.stop(self._means, self._service, replicas, grace, watched=watched))
+    def _stop_and_count(self, replicas: Sequence[Replica], grace: float | None, *, watched: bool) -> list[Killed]:
+        cut, killed = ending.stop(self._means, self._service, replicas, grace, watched=watched)
+        self._outcome.count(cut=cut)
+        return killed
+
+    def _tell(self, killed: Sequence[Killed]) -> None:
+        if killed and self._outcome.was_killed(self._service, killed):
+            self._means.tell("killed", self._service, text=sentence(**as_dict(self._service, killed)))
 
     def _remove(self, step: Step) -> None:
         replicas = self._named(step.replicas)
@@ -274,9 +281,11 @@ class ServiceRollout:
         # One that answers badly is not given long; one that only gives way to a neighbour ends what it has begun.
         seconds = self._means.drain_seconds if self._batch.healthy else TAKE_BACK_SECONDS
         grace = self._grace_seconds() if self._batch.healthy else TAKE_BACK_SECONDS
-        self._let_end(candidates, seconds)
+        if not self._desired or self._desired.routed or any(replica.port for replica in candidates):
+            self._let_end(candidates, seconds)
         self._count_errors()
-        self._stop_and_count(candidates, grace, watched=True)
+        killed = self._stop_and_count(candidates, grace, watched=True)
+        self._tell(killed if self._batch.healthy else [])
         self._means.engine.remove(candidates)
         self._means.edge.forget(self._service, candidates)
 

@@ -14,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.health.seen import
 from ansible_collections.morpheus.deploy.plugins.module_utils.health.user_errors import Answered
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.cut import Count
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Step
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica
 
 
@@ -27,8 +28,8 @@ class EngineVerbs(Protocol):
     def run_job(self, service: str) -> None:
         """Run a service that ends, wait for its end and remember that; DeployError with its last words when it ended badly."""
 
-    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> None:
-        """``grace_seconds``: None for what each container was made with."""
+    def stop(self, replicas: Sequence[Replica], grace_seconds: float | None) -> list[Killed]:
+        """Those that had to be killed. ``grace_seconds``: None for what each container was made with."""
 
     def remove(self, replicas: Sequence[Replica]) -> None: ...
 

@@ -171,6 +171,9 @@ class Board:
             host.replicas[name] = Replica(service, "draining", detail)
         return self._line(event, now, f"{service}: draining {', '.join(replicas)}, {detail}", "0" if left == 0 else "some")
 
+    def _killed(self, host: Host, event: Event, now: float) -> list[str]:
+        return [text(event.get("text", ""))]
+
     def _users(self, host: Host, event: Event, now: float) -> list[str]:
         service, errors = text(event.get("service", "")), event.get("errors")
         detail = f"{errors} {'error' if errors == 1 else 'errors'} in {event.get('requests')} requests of users so far"

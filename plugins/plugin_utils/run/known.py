@@ -33,6 +33,8 @@ class HostState:
     errors: int = 0
     # Service -> why it was gone for a while.
     interrupted: dict[str, str] = field(default_factory=dict)
+    # Services whose replicas did not end in their time, see stack_rollout.
+    killed: list[Mapping[str, Any]] = field(default_factory=list)
     gates: list[Mapping[str, Any]] = field(default_factory=list)
     mixed: bool = False
     # Whether nobody knows what it runs, because it could not be reached or did not answer.
@@ -62,6 +64,7 @@ class HostState:
         self.left_behind = result["left_behind"]
         self.errors += result["errors"]
         self.interrupted |= {one["service"]: one["why"] for one in result.get("interrupted") or []}
+        self.killed = [*self.killed, *(result.get("killed") or [])]
         self.traffic += filter(None, [result.get("traffic")])
 
     def as_dict(self) -> dict[str, Any]:

@@ -5,13 +5,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import few, sentence
 
 # Modules that put other data into a database.
 RESTORES = ("database_restore", "staging_data_import", "supabase_seeds")
 # Other modules that say, when they fail, whether they have begun.
 SAYING_BEGUN = ("edge_upgrade", "engine_packages", "stack_removal")
+
+
+def killed(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """``found``: host -> what its rollouts returned as ``killed``. A line for each service."""
+    lines = []
+    for service in sorted({one["service"] for told in found.values() for one in told}):
+        seen = [(host, one) for host, told in sorted(found.items()) for one in told if one["service"] == service]
+        hosts = list(dict.fromkeys(host for host, _ in seen))
+        replicas = dict.fromkeys(name for _, one in seen for name in one["replicas"])
+        seconds = max(one["seconds"] for _, one in seen)
+        lines.append(f"{few(hosts)}: {sentence(service, replicas, seconds, seen[0][1]['signal'])}")
+    return lines
 
 
 def once(module: str, host: str, found: Mapping[str, Any], result: Mapping[str, Any]) -> str:

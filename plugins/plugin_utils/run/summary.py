@@ -11,6 +11,11 @@ from typing import Any
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease import fleet
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.release_names import names_in
 
+# How long is known to the edge's role alone; 300 is its default.
+LEFT_BEHIND = (
+    "connections left to an old edge worker, which ends by force edge_hard_stop_after_seconds (300 unless set) after its reload"
+)
+
 
 def history_line(verdict: Mapping[str, Any]) -> dict[str, Any]:
     """What the environment's history keeps of a run."""
@@ -116,7 +121,7 @@ def _host_line(name: str, host: Mapping[str, Any]) -> str:
         "secrets put right that somebody had changed": len(host.get("put_right") or []),
         "requests drained": host["drained"],
         "connections cut": host["cut"],
-        "connections left to an old edge worker, which ends by force in the end": host["left_behind"],
+        LEFT_BEHIND: host["left_behind"],
         "requests answered with 5xx": host["errors"],
     }
     interrupted = [f"{service} ({why})" for service, why in sorted(host["interrupted"].items())]

@@ -168,6 +168,7 @@ class Run(Known):
     def verdict(self, seconds: float, *, check_mode: bool) -> dict[str, Any]:
         failed = any(state.failed for state in self.hosts.values())
         word = self._word(failed)
+        killed = notes.killed({name: state.killed for name, state in self.hosts.items()})
         before = next((state for state in self.hosts.values() if state.previous), HostState())
         return {
             "verdict": word,
@@ -194,7 +195,7 @@ class Run(Known):
             "removals": {name: "; ".join(found["plan"]) or "nothing to do" for name, found in self.removals.items()},
             "edges": {name: found["plan"] or f"nothing to do: {found['before']}" for name, found in self.upgrades.items()},
             "engines": {name: f"upgrade {found}" if found else "nothing to do" for name, found in self.engines.items()},
-            **({"notes": [*self.notes, *self.certificates]} | self.told),
+            **({"notes": [*self.notes, *killed, *self.certificates]} | self.told),
             "started": round(self.started, 3),
             "seconds": seconds,
             "messages": list(dict.fromkeys([*self.refusals, *self.reasons, *self.way_on(word)])),

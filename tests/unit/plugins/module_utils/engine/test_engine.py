@@ -14,7 +14,7 @@ from typing import Any
 import docker
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError, EngineError
-from ansible_collections.morpheus.deploy.plugins.module_utils.engine import answers
+from ansible_collections.morpheus.deploy.plugins.module_utils.engine import answers, stopping
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine import engine as engine_utils
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.compose_command import Compose, scrub
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.engine import Engine
@@ -23,6 +23,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.engine.labels impo
 from ansible_collections.morpheus.deploy.plugins.module_utils.engine.registries import Login
 from ansible_collections.morpheus.deploy.plugins.module_utils.health import gate
 from ansible_collections.morpheus.deploy.plugins.module_utils.host.host import StackHost
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import Mounted
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -50,6 +51,8 @@ class Api:
         self.distributions: dict[str, Details | Exception] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.raises: Exception | None = None
+        # By its own clock, and how long a stop takes.
+        self.now = self.takes = 0.0
 
     def _call(self, *call: Any) -> None:
         self.calls.append(call)
@@ -92,6 +95,7 @@ class Api:
 
     def stop(self, identity: str, timeout: int) -> None:
         self._call("stop", identity, timeout)
+        self.now += self.takes
 
     def remove_container(self, identity: str, **options: Any) -> None:
         self._call("remove", identity, options)
@@ -414,6 +418,39 @@ def test_without_a_grace_period_each_container_gets_the_one_it_was_made_with(
     client.api.details["id1"] = {"Config": config}
     engine(client).stop([REPLICA], None)
     assert client.api.calls[-1] == ("stop", "id1", seconds)
+
+
+def that_ended(code: int = 137, *, oom: bool = False, **config: Any) -> Details:
+    return {"Config": config, "State": {"ExitCode": code, "OOMKilled": oom}}
+
+
+@pytest.mark.parametrize(
+    ("takes", "grace", "details", "killed"),
+    [
+        pytest.param(10.2, 9.5, that_ended(), Killed("shop-api-1", 10), id="its time was over"),
+        pytest.param(45.1, None, that_ended(StopTimeout=45), Killed("shop-api-1", 45), id="its own time"),
+        pytest.param(10.2, 10.0, that_ended(StopSignal="SIGQUIT"), Killed("shop-api-1", 10, "SIGQUIT"), id="its own signal"),
+        pytest.param(10.2, 10.0, that_ended(StopSignal="15"), Killed("shop-api-1", 10, "signal 15"), id="a number"),
+        pytest.param(0.4, 10.0, that_ended(), None, id="it ended so by itself"),
+        pytest.param(10.2, 10.0, that_ended(143), None, id="it ended at the last moment"),
+        pytest.param(10.2, 10.0, that_ended(oom=True), None, id="out of memory"),
+        pytest.param(0.3, 0.0, that_ended(), None, id="no time was given"),
+        pytest.param(10.2, 10.0, None, None, id="it is gone"),
+    ],
+)
+def test_what_was_killed_because_its_time_was_over_is_known(
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    takes: float,
+    grace: float | None,
+    details: Details | None,
+    killed: Killed | None,
+) -> None:
+    monkeypatch.setattr(stopping, "monotonic", lambda: client.api.now)
+    client.api.takes = takes
+    if details:
+        client.api.details["id1"] = details
+    assert engine(client).stop([REPLICA], grace) == ([killed] if killed else [])
 
 
 def test_what_is_gone_already_need_not_be_stopped_or_removed(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -149,7 +150,7 @@ def test_a_watch_too_short_to_condemn_is_not_passed_by_what_never_answers() -> N
     by_us, by_docker = Bench(answer=Answer(9.0, error="silence")), Bench(None, docker="unhealthy")
     assert [bench.watch(0.1).violation for bench in (by_us, by_docker)] == [
         "silence; only 0 of 2 answers were good in the 5 s that it was watched, and the last 3 must be",
-        "status 503, expected 200: unhealthy",
+        "docker says unhealthy, healthy is awaited",
     ]
 
 
@@ -216,7 +217,8 @@ def test_the_deadline_of_docker_is_that_of_the_healthcheck(
     healthcheck: Mapping[str, Any] | None, service: Mapping[str, Any], seconds: float
 ) -> None:
     found = Bench(None, docker="starting", healthcheck=healthcheck, service=service).wait()
-    assert (found.healthy, found.violation) == (False, "status 503, expected 200: starting")
+    assert (found.healthy, found.violation) == (False, "docker says starting, healthy is awaited")
+    assert (found.status, found.last) == (503, "starting")
     assert found.seconds == pytest.approx(seconds, abs=1)
 
 
@@ -227,3 +229,9 @@ def test_who_starts_slowly_and_says_so_is_waited_for() -> None:
     found = bench.wait()
     assert (found.healthy, found.violation) == (True, "")
     assert found.seconds == pytest.approx(150, abs=1)
+
+
+def test_of_a_replica_without_a_healthcheck_it_is_said_how_long_it_has_to_run() -> None:
+    found = Bench(None, docker="", created=time.time() + 100, service={"deadline_seconds": 1}).wait()
+    assert (found.healthy, found.status) == (False, 503)
+    assert found.violation == "it has no healthcheck, so it has to run for 3 s, and has not yet"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import EdgeError, EngineError
@@ -13,6 +14,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.outcome im
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.step import Action, Step
 from ansible_collections.morpheus.deploy.plugins.module_utils.rollout.verbs import Busy
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.desired import DesiredService, Order, UpdatePolicy
+from ansible_collections.morpheus.deploy.plugins.module_utils.service.killed import Killed, sentence
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.replica import Replica, State
 
 from tests.unit.simulation import REQUEST_RATE, Host, SimulatedEdge, SimulatedGate
@@ -119,6 +121,84 @@ def test_a_replica_that_joins_others_is_no_first_start() -> None:
     [failure] = host.run().failures
     assert "did not pass its gate" in failure
     assert "It was the first one here." not in failure
+
+
+@pytest.mark.parametrize(("service", "told"), [(API, True), (WORKER, False)], ids=["with routes", "without"])
+def test_of_requests_on_a_failed_candidate_nothing_is_said_where_no_route_leads_to_it(
+    service: DesiredService, told: bool
+) -> None:
+    host = running(service)
+    host.bad = {"new"}
+    events: list[str] = []
+    assert host.run(tell=lambda event, service="", **details: events.append(event)).failures
+    assert ("requests" in events) is told
+
+
+DEAF = (
+    "worker: shop-worker-1 did not end on SIGTERM within 10 s and was killed; what it was doing is lost (set a longer "
+    "stop_grace_period, or handle SIGTERM)"
+)
+
+
+def told_of_killed(host: Host) -> tuple[Outcome, list[str]]:
+    """What came of a run, and what was said of replicas that were killed while it went on."""
+    said: list[str] = []
+
+    def tell(event: str, service: str = "", **details: Any) -> None:
+        if event == "killed":
+            said.append(details["text"])
+
+    return host.run(tell=tell), said
+
+
+def test_what_was_killed_when_its_time_was_over_is_told_once_for_each_service() -> None:
+    host = running(API, replace(WORKER, replicas=2, policy=UpdatePolicy(parallelism=1)))
+    host.deaf = {"worker"}
+    outcome, said = told_of_killed(host)
+    assert outcome.failures == []
+    assert said == [DEAF]
+    assert outcome.as_killed() == [
+        {"service": "worker", "replicas": ["shop-worker-1", "shop-worker-2"], "seconds": 10, "signal": "SIGTERM"}
+    ]
+
+
+def test_who_ends_in_its_time_is_not_told() -> None:
+    outcome, said = told_of_killed(running(API, WORKER))
+    assert (said, outcome.as_killed()) == ([], [])
+
+
+@pytest.mark.parametrize(("bad", "killed"), [("worker", []), ("mail", ["shop-worker-2"])], ids=["it", "its neighbour"])
+def test_a_candidate_that_has_failed_has_nothing_to_lose(bad: str, killed: list[str]) -> None:
+    """It gets a few seconds, which are not its grace period; one that only gives way to a neighbour has begun something."""
+    host = running(*(replace(WORKER, name=name, fingerprint="bad" if name == bad else "new") for name in ("mail", "worker")))
+    host.bad, host.deaf = {"bad"}, {"worker"}
+    host.gate.holds = {"wait mail": "start shop-worker-2"}
+    outcome, _ = told_of_killed(host)
+    assert outcome.failures
+    assert [name for one in outcome.as_killed() for name in one["replicas"]] == killed
+
+
+def test_what_was_killed_on_the_way_back_is_told_too() -> None:
+    there, back = Outcome(), Outcome()
+    there.was_killed("worker", [Killed("shop-worker-1", 10)])
+    back.was_killed("worker", [Killed("shop-worker-2", 20)])
+    back.was_killed("mail", [Killed("shop-mail-1", 10)])
+    there.add_way_back(back)
+    assert there.as_killed() == [
+        {"service": "mail", "replicas": ["shop-mail-1"], "seconds": 10, "signal": "SIGTERM"},
+        {"service": "worker", "replicas": ["shop-worker-1", "shop-worker-2"], "seconds": 20, "signal": "SIGTERM"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "said"),
+    [
+        (["w-1", "w-2"], "worker: w-1, w-2 did not end on SIGQUIT within 30 s and were killed; what they were doing is lost"),
+        (["w-1", "w-2", "w-3", "w-4", "w-5"], "worker: w-1, w-2, w-3 and 2 more did not end on SIGQUIT within 30 s and were"),
+    ],
+)
+def test_many_that_were_killed_are_one_sentence(replicas: list[str], said: str) -> None:
+    assert sentence("worker", replicas, 30, "SIGQUIT").startswith(said)
 
 
 def test_a_failed_watch_says_so_and_lets_the_incumbents_serve_again() -> None:

@@ -38,6 +38,7 @@ ROLLOUT = [
     (step("intent", "await", "wait for open requests on api-1 to finish (at most 30 s)", "api-1"), "api: wait for open requests"),
     ({"event": "requests", "service": "api", "replicas": ["api-1"], "left": 3}, "api: draining api-1, 3 requests left"),
     ({"event": "requests", "service": "api", "replicas": ["api-1"], "left": 0}, "api: draining api-1, 0 requests left"),
+    ({"event": "killed", "service": "api", "text": "api: api-1 did not end"}, "api: api-1 did not end"),
     (
         {"event": "asks", "service": "edge", "url": "https://shop.example/health"},
         "edge: ask the host's own edge for https://shop",
@@ -60,7 +61,7 @@ def test_what_each_replica_does_is_known_at_every_moment() -> None:
         states.append({name: one.state for name, one in board.hosts["app-1"].replicas.items()})
     assert [state.get("api-3") for state in states] == [
         *(None, None, "started", "started", "gate", "gate", "passed its gate", "passed its gate", "passed its gate"),
-        *("admitted", "admitted", "watched", "watched", "watched", "watched", "watched"),
+        *("admitted", "admitted", "watched", "watched", "watched", "watched", "watched", "watched"),
     ]
     assert states[-1]["api-1"] == "draining"
     board.saw({**step("done", "remove", "remove api-1", "api-1"), "host": "app-1"}, 0.0)

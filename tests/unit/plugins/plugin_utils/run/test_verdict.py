@@ -9,6 +9,8 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.summary import history_line, summary
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run.verdict import Run
 
+from tests.commands import ROOT
+
 OLD, NEW = "1.0.0", "1.1.0"
 Event = Callable[[Run], None]
 
@@ -292,6 +294,34 @@ def test_a_release_that_replaced_nothing_says_so() -> None:
 
 def test_what_was_cut_is_never_hidden() -> None:
     assert "  a runs 1.1.0, 4 connections cut" in lines(prepared("a"), rolled("a", cut=4))
+
+
+def test_what_an_old_edge_worker_still_holds_is_said_with_the_setting_that_ends_it() -> None:
+    result = rollout_result() | {"changed": True, "left_behind": 2}
+    told = lines(prepared("a"), lambda run: run.saw("stack_rollout", "a", result, failed=False))
+    assert (
+        "  a runs 1.1.0, 2 connections left to an old edge worker, which ends by force edge_hard_stop_after_seconds (300 unless "
+        "set) after its reload"
+    ) in told
+    assert "\nedge_hard_stop_after_seconds: 300\n" in (ROOT / "roles" / "edge" / "defaults" / "main.yml").read_text()
+
+
+def deaf(host: str, *replicas: str) -> Event:
+    killed = [{"service": "worker", "replicas": list(replicas), "seconds": 10, "signal": "SIGTERM"}]
+    return lambda run: run.saw("stack_rollout", host, rollout_result() | {"changed": True, "killed": killed}, failed=False)
+
+
+def test_what_was_killed_because_its_time_was_over_is_noted_once_for_each_service() -> None:
+    lost = "within 10 s and {} killed; what {} doing is lost (set a longer stop_grace_period, or handle SIGTERM)"
+    one, more = lost.format("was", "it was"), lost.format("were", "they were")
+    run = after(prepared("a"), prepared("b"), deaf("a", "shop-worker-1"), rolled("b"))
+    assert run.verdict(1.0, check_mode=False)["notes"] == [f"a: worker: shop-worker-1 did not end on SIGTERM {one}"]
+    both = after(prepared("a"), prepared("b"), deaf("b", "shop-worker-2"), deaf("a", "shop-worker-1"))
+    assert f"  a, b: worker: shop-worker-1, shop-worker-2 did not end on SIGTERM {more}" in summary(
+        both.verdict(1.0, check_mode=False)
+    )
+    again = after(prepared("a"), deaf("a", "shop-worker-1"), deaf("a", "shop-worker-2"))
+    assert len(again.verdict(1.0, check_mode=False)["notes"]) == 1
 
 
 def test_who_was_interrupted_is_counted_and_said_with_the_reason() -> None:
