@@ -99,6 +99,15 @@ def networks(needed: Needed, services: Mapping[str, Mapping[str, Any]], declared
             needed.say(f"networks.{key}", "changed", "the proxy that the edge replaces is on it; nobody else is met there")
 
 
+def _versioned(needed: Needed) -> None:
+    if needed.stack["services"]:
+        said = (
+            "where a health endpoint's JSON names the release that answers, write that field into health.version (as version): a "
+            "gate then takes no other release for the new one"
+        )
+        needed.say("stack.services", "given", said)
+
+
 def entries(
     needed: Needed,
     services: Mapping[str, Mapping[str, Any]],
@@ -132,6 +141,7 @@ def entries(
             _unnamed(needed, services, name)
         _told(needed, services, name)
     needed.stack["services"] = listed
+    _versioned(needed)
     for name, service in services.items():
         found = reached.published(seen[name])
         open_ports = [one for one in found if not one.address]

@@ -1010,3 +1010,9 @@ def test_a_number_of_replicas_that_is_none_is_said_and_ends_no_look(tmp_path: Pa
     said = f'"{seen}" is no number of replicas; write a whole number, 0 or more'
     assert [problem.partition(": services.")[2] for problem in found.problems] == [f"web.deploy.replicas: {said}"]
     assert rows(found, "yours")["services.web.deploy.replicas"] == said
+
+
+def test_a_routed_service_is_told_how_its_gate_knows_the_release(tmp_path: Path) -> None:
+    for ports, known in (["8000:8000"], True), ([], False):
+        (tmp_path / "compose.yml").write_text(yaml.safe_dump({"services": {"web": {"image": "a:1", "ports": ports}}}))
+        assert ("health.version" in rows(Inspection(tmp_path / "compose.yml"), "given").get("stack.services", "")) == known
