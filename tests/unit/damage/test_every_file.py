@@ -60,8 +60,16 @@ def code() -> dict[str, str]:
     return sources()
 
 
-def test_a_prepared_host_has_been_to_every_place_in_the_code_that_writes_a_file(code: dict[str, str]) -> None:
-    known = places(code)
+@pytest.fixture(scope="module")
+def known(code: dict[str, str]) -> dict[tuple[str, int], str]:
+    return places(code)
+
+
+def test_what_stands_elsewhere_is_a_place_in_the_code(known: dict[tuple[str, int], str]) -> None:
+    assert {*ELSEWHERE} <= {*known.values()}
+
+
+def test_a_prepared_host_has_been_to_every_place_in_the_code_that_writes_a_file(known: dict[tuple[str, int], str]) -> None:
     with watched() as seen, prepared_host():
         pass
     never = {*known.values()} - {known[place] for place in seen if place in known}

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,13 @@ def _for_writing(mode: list[ast.expr]) -> bool:
     return any(isinstance(one, ast.Constant) and isinstance(one.value, str) and {*one.value} & {*"awx+"} for one in mode)
 
 
+@cache
+def _ours(filename: str) -> str:
+    """Its path below the repository; empty for a file of somebody else's."""
+    path = Path(filename).resolve()
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else ""
+
+
 @contextmanager
 def watched() -> Iterator[set[tuple[str, int]]]:
     """File and line of everything of ours that writes a file meanwhile."""
@@ -90,9 +98,8 @@ def watched() -> Iterator[set[tuple[str, int]]]:
 
     def note() -> None:
         frame = sys._getframe(2)
-        path = Path(frame.f_code.co_filename).resolve()
-        if path.is_relative_to(ROOT):
-            seen.add((str(path.relative_to(ROOT)), frame.f_lineno))
+        if name := _ours(frame.f_code.co_filename):
+            seen.add((name, frame.f_lineno))
 
     def noting(original: Any) -> Any:
         def writer(*arguments: Any, **options: Any) -> Any:

@@ -83,12 +83,21 @@ class Version:
         self._process.communicate()
 
 
-@pytest.fixture(scope="module", params=BASES)
-def before(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Version]:
-    directory = tmp_path_factory.mktemp("before")
-    version = Version(tree(request.param, directory / "version"), directory / "errors")
-    yield version
-    version.end()
+@pytest.fixture(scope="module")
+def started() -> Iterator[dict[str, Version]]:
+    """Those from before, by their name in BASES; all end with the last test, which is charged for none of them."""
+    found: dict[str, Version] = {}
+    yield found
+    for version in found.values():
+        version.end()
+
+
+@pytest.fixture(params=BASES)
+def before(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, started: dict[str, Version]) -> Version:
+    if request.param not in started:
+        directory = tmp_path_factory.mktemp("before")
+        started[request.param] = Version(tree(request.param, directory / "version"), directory / "errors")
+    return started[request.param]
 
 
 @pytest.fixture(scope="module")

@@ -259,11 +259,11 @@ def test_a_wrapped_value_is_masked_across_its_lines() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 200_000, "a" * 100_000 + "b", "\\" * 100_000, "%41" * 50_000, "&#97;" * 30_000, "''" * 80_000, "x://a:" * 40_000],
+    ["a" * 100_000, "a" * 100_000 + "b", "\\" * 100_000, "%41" * 50_000, "&#97;" * 30_000, "''" * 80_000, "x://a:" * 40_000],
     ids=["the value again and again", "nearly", "backslashes", "URL", "HTML", "quotes", "schemes"],
 )
 def test_the_time_grows_with_the_text_and_not_faster(text: str) -> None:
-    masker = Masker([("A", "a" * 50_000), ("B", "a" * 600 + "c"), ("C", "ab" * 30)])
+    masker = Masker([("A", "a" * 25_000), ("B", "a" * 600 + "c"), ("C", "ab" * 30)])
 
     def spent(part: str) -> float:
         begun = time.process_time()
