@@ -48,7 +48,7 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.lease.fence import
 from ansible_collections.morpheus.deploy.plugins.module_utils.lease.lease import Lease
 from ansible_collections.morpheus.deploy.plugins.module_utils.ledger.applied import Row
 from ansible_collections.morpheus.deploy.plugins.module_utils.lineage import journal
-from ansible_collections.morpheus.deploy.plugins.module_utils.logs import shipper
+from ansible_collections.morpheus.deploy.plugins.module_utils.logs import program, shipper
 from ansible_collections.morpheus.deploy.plugins.module_utils.operations import ledger
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership import host as identity
 from ansible_collections.morpheus.deploy.plugins.module_utils.ownership.host import HostIdentity
@@ -733,6 +733,10 @@ def _model(directory: Path, names: list[Path], env_files: list[Path]) -> Answer:
         raise EngineError("docker compose failed for shop: yaml: the file is not what Compose can read") from exc
 
 
+# Of all that this process has imported, which is more than a module has: packed once for all hosts.
+_archive = functools.cache(program.archive)
+
+
 @contextmanager
 def prepared_host() -> Iterator[PreparedHost]:
     """Two releases were deployed, the second one is live; the environment has claimed the host and has had a lease."""
@@ -757,6 +761,7 @@ def prepared_host() -> Iterator[PreparedHost]:
         patch.setattr(HostIdentity.__init__, "__defaults__", (host.root / "etc",))
         patch.setattr(identity, "IDENTITY_ROOT", host.root / "etc")
         patch.setattr(log_shipping, "LOGS_ROOT", host.root / "logs")
+        patch.setattr(program, "archive", _archive)
         patch.setattr(ledger, "_ask", host.rows)
         patch.setattr(host_baseline, "ROOT", host.root)
         for module in (host_baseline, disk):
