@@ -7,12 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.unit import quick_yaml
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference.md"
-# Of C where PyYAML has it: the documentation of all plugins takes ten times as long without.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BETWEEN = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
@@ -21,7 +19,7 @@ def roles(directory: Path) -> list[str]:
     rows = ["| role | `tasks_from` | does |", "|---|---|---|"]
     for path in sorted(directory.glob("*/meta/argument_specs.yml")):
         role = path.parents[1].name
-        specs: dict[str, Any] = yaml.load(path.read_text(), _LOADER)["argument_specs"]
+        specs: dict[str, Any] = quick_yaml.load(path.read_text())["argument_specs"]
         for entry in sorted(specs, key=lambda name: (name != "main", name)):
             shown = f"[{role}](../roles/{role}/README.md)" if entry == "main" else role
             rows.append(f"| {shown} | {'' if entry == 'main' else f'`{entry}`'} | {specs[entry]['short_description']} |")
@@ -38,7 +36,7 @@ def plugins(directory: Path, kind: str) -> list[str]:
 def _short_description(path: Path) -> str:
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "DOCUMENTATION":
-            return str(yaml.load(ast.literal_eval(node.value), _LOADER)["short_description"])
+            return str(quick_yaml.load(ast.literal_eval(node.value))["short_description"])
     raise LookupError(f"{path.name} has no DOCUMENTATION")
 
 

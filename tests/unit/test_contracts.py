@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit import quick_yaml
 from tests.unit.documented import documentation, named, own, variants
 
 ROOT = Path(__file__).parents[2]
@@ -43,12 +44,8 @@ each_role = pytest.mark.parametrize("role", ROLES, ids=[path.name for path in RO
 each_module = pytest.mark.parametrize("name", MODULES)
 
 
-# The one of libyaml is ten times as fast, and some specifications are long.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 def loaded(path: Path) -> Any:
-    return yaml.load(path.read_text(), LOADER)
+    return quick_yaml.load(path.read_text())
 
 
 def options_of(role: Path) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from itertools import chain, count
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -94,7 +95,7 @@ def _run(needed: Needed, name: str, service: Mapping[str, Any], by_value: dict[s
         if one.value in own:
             continue
         variable, taken = command_lines.variable_of(name, one), needed.secrets.setdefault(group, {})
-        own[one.value] = next(key for key in [variable, *(f"{variable}_{n}" for n in range(2, 99))] if key not in taken)
+        own[one.value] = _unused(variable, "_", taken)
         taken[own[one.value]] = by_value.get(one.value) or vault(own[one.value])
         _read_too(needed.override.setdefault("services", {}).setdefault(name, {}), f"secrets/{group}.env")
     for key, found in by_key.items():
@@ -174,8 +175,13 @@ def _own_groups(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     for name in services:
         stem = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_") or "service"
         taken = {*found.values(), "variables"}
-        found.setdefault(name, next(one for one in (stem, *(f"{stem}-{number}" for number in range(2, 99))) if one not in taken))
+        found.setdefault(name, _unused(stem, "-", taken))
     return found
+
+
+def _unused(name: str, sign: str, taken: Collection[str]) -> str:
+    """Or with the first number behind it that makes it so."""
+    return next(one for one in chain([name], (f"{name}{sign}{number}" for number in count(2))) if one not in taken)
 
 
 def _groups(services: Mapping[str, Mapping[str, Any]], own_groups: Mapping[str, str], there: Collection[str]) -> dict[str, str]:

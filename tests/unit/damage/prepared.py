@@ -75,13 +75,12 @@ from ansible_collections.morpheus.deploy.plugins.modules import (
 from ansible_collections.morpheus.deploy.plugins.modules import lease as lease_module
 from docker.errors import ImageNotFound, NotFound
 
-from tests.unit import certificates
+from tests.unit import certificates, quick_yaml
 from tests.unit.damage.engine_role import ENGINE_METRICS, refusal_of_a_directory
 from tests.unit.fake_haproxy import FakeHAProxy
 from tests.unit.memory_kernel import Kernel
 
 Answer = dict[str, Any]
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 COMPOSE = """\
 services:
   api:
@@ -706,7 +705,7 @@ def _model(directory: Path, names: list[Path], env_files: list[Path]) -> Answer:
         text = names[0].read_text()
         for name, value in variables.items():
             text = text.replace(f"${{{name}}}", value.strip('"'))
-        found: Answer = yaml.load(text, _LOADER)
+        found: Answer = quick_yaml.load(text)
         services = found["services"]
         api = {**services["api"], "environment": {}}
         for name in api.pop("env_file"):

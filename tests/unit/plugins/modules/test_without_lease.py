@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.morpheus.deploy.plugins.module_utils.backup import record
 from ansible_collections.morpheus.deploy.plugins.module_utils.edge import certificate, maintenance, placed
@@ -27,12 +26,11 @@ from ansible_collections.morpheus.deploy.plugins.modules import (
     supabase_seeds,
 )
 
+from tests.unit import quick_yaml
 from tests.unit.clock import Clock
 from tests.unit.plugins.module_utils.daemon.test_engine_setup import FakeDockerd
 
 ROOT = Path(__file__).parents[4]
-# The one of libyaml is ten times as fast.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 WORDS = (
     "This run holds no lease of the environment, so another run may be at work. Nothing was changed. Run the playbook whole, "
     "without --start-at-task, --tags and --skip-tags. A playbook of your own takes the lease by the role "
@@ -170,7 +168,7 @@ def test_every_task_that_writes_hands_on_the_token_or_says_why_it_has_none() -> 
     writing = {f"morpheus.deploy.{name}" for name in (*WRITING, "engine_config")}
     found = {}
     for path in YAML:
-        for task in tasks(yaml.load(path.read_text(), LOADER)):
+        for task in tasks(quick_yaml.load(path.read_text())):
             for name in writing & set(task):
                 if isinstance(task[name], dict) and task.get("check_mode") is not True:
                     found[f"{path.relative_to(ROOT)}: {task.get('name')}"] = set(task[name]) & {"token", "without_lease"}
