@@ -68,52 +68,50 @@ def told() -> str:
     return on(BALANCER, "cat", "/var/lib/morpheus.deploy/edge/conf/placed.map")
 
 
-@pytest.mark.deep
-def test_a_routed_service_of_some_hosts_is_widened_narrowed_changed_and_taken_back_under_load(
-    production: Environment, tmp_path: Path
-) -> None:
-    own = production.copied(tmp_path)
+@pytest.fixture
+def own(production: Environment, tmp_path: Path) -> Iterator[Environment]:
+    """Production with copies of its inventories, where the service is on one host alone; afterwards as it was before."""
+    found = production.copied(tmp_path)
+    written(tmp_path, "one", SECOND)
     try:
-        written(tmp_path, "one", SECOND)
-        own.deployed("1.0.0")
+        found.deployed("1.0.0")
         assert "morpheus.app/reports/ placed." in told()
-        asked = "/reports/now=one,two"
-        with production.load(paths=asked, websockets=0, uploads=0, rate_new=0, rate_slow=0) as load:
-            # What is the same in both, an option aside.
-            written(tmp_path, "one", SECOND, response_headers={"X-Reports": "yes"})
-            own.deployed("1.0.0")
-            written(tmp_path, "two")
-            own.deployed("1.0.0")
-            assert told() == ""
-            written(tmp_path, "two", FIRST)
-            own.deployed("1.0.0")
-            assert "morpheus.app/reports/ placed." in told()
-            # What it brings to another host is taken back with it.
-            written(tmp_path, "ill")
-            failed = own.deploy("1.0.0")
-            assert failed.code != 0, failed.output
-            assert "morpheus.app/reports/ placed." in told()
-            back = production.play("rollback.yml")
-            assert back.code == 0, back.output
-        print(f"\na routed service of some hosts: {load.report.failed} failed of {load.report.sent}")
-        assert load.report.is_clean, load.report.failures
+        yield found
     finally:
         production.deployed("1.0.0")
     assert told() == ""
 
 
 @contextmanager
-def asked_for(production: Environment, own: Environment, releases: str, what: str) -> Iterator[None]:
-    """Users of the route meanwhile, who get one of these releases of it; afterwards the environment is as it was before."""
-    try:
-        with production.load(paths=f"/reports/now={releases}", websockets=0, uploads=0, rate_new=0, rate_slow=0) as load:
-            yield
-        print(f"\n{what}: {load.report.failed} failed of {load.report.sent}")
-        assert load.report.is_clean, load.report.failures
-    finally:
+def asked_for(production: Environment, releases: str, what: str) -> Iterator[None]:
+    """Users of the route meanwhile, who get one of these releases of it."""
+    with production.load(paths=f"/reports/now={releases}", websockets=0, uploads=0, rate_new=0, rate_slow=0) as load:
+        yield
+    print(f"\n{what}: {load.report.failed} failed of {load.report.sent}")
+    assert load.report.is_clean, load.report.failures
+
+
+@pytest.mark.deep
+def test_a_routed_service_of_some_hosts_is_widened_narrowed_changed_and_taken_back_under_load(
+    production: Environment, own: Environment, tmp_path: Path
+) -> None:
+    with asked_for(production, "one,two", "a routed service of some hosts"):
+        # What is the same in both, an option aside.
+        written(tmp_path, "one", SECOND, response_headers={"X-Reports": "yes"})
         own.deployed("1.0.0")
-        production.deployed("1.0.0")
-    assert told() == ""
+        written(tmp_path, "two")
+        own.deployed("1.0.0")
+        assert told() == ""
+        written(tmp_path, "two", FIRST)
+        own.deployed("1.0.0")
+        assert "morpheus.app/reports/ placed." in told()
+        # What it brings to another host is taken back with it.
+        written(tmp_path, "ill")
+        failed = own.deploy("1.0.0")
+        assert failed.code != 0, failed.output
+        assert "morpheus.app/reports/ placed." in told()
+        back = production.play("rollback.yml")
+        assert back.code == 0, back.output
 
 
 def answers(production: Environment) -> tuple[int, str]:
@@ -123,12 +121,11 @@ def answers(production: Environment) -> tuple[int, str]:
 
 
 @pytest.mark.deep
-def test_a_limit_and_a_killed_run_leave_nobody_of_a_route_without_an_answer(production: Environment, tmp_path: Path) -> None:
-    own = production.copied(tmp_path)
-    written(tmp_path, "one", SECOND)
-    own.deployed("1.0.0")
+def test_a_limit_and_a_killed_run_leave_nobody_of_a_route_without_an_answer(
+    production: Environment, own: Environment, tmp_path: Path
+) -> None:
     alone = told()
-    with asked_for(production, own, "one,two,three", "a limit and a killed run with a route of one host"):
+    with asked_for(production, "one,two,three", "a limit and a killed run with a route of one host"):
         written(tmp_path, "two", SECOND)
         own.deployed("1.0.0", "--limit", FIRST)
         assert (told(), answers(production)) == (alone, (200, "one"))
@@ -158,35 +155,27 @@ def test_a_limit_and_a_killed_run_leave_nobody_of_a_route_without_an_answer(prod
 
 
 @pytest.mark.deep
-def test_maintenance_holds_for_a_route_of_one_host_and_leaves_it_there(production: Environment, tmp_path: Path) -> None:
-    own = production.copied(tmp_path)
-    written(tmp_path, "one", SECOND)
-    own.deployed("1.0.0")
+def test_maintenance_holds_for_a_route_of_one_host_and_leaves_it_there(
+    production: Environment, own: Environment, tmp_path: Path
+) -> None:
     alone = told()
-    try:
-        with maintenance(own):
-            assert answers(production)[0] == 503
-            written(tmp_path, "two", SECOND)
-            own.deployed("1.0.0")
-            assert answers(production)[0] == 503
-        assert (told(), answers(production)) == (alone, (200, "two"))
-    finally:
-        production.deployed("1.0.0")
-    assert told() == ""
+    with maintenance(own):
+        assert answers(production)[0] == 503
+        written(tmp_path, "two", SECOND)
+        own.deployed("1.0.0")
+        assert answers(production)[0] == 503
+    assert (told(), answers(production)) == (alone, (200, "two"))
 
 
 @pytest.mark.deep
 def test_the_edge_of_the_only_host_of_a_route_and_the_balancer_are_replaced_under_load(
-    production: Environment, tmp_path: Path
+    production: Environment, own: Environment
 ) -> None:
-    own = production.copied(tmp_path)
-    written(tmp_path, "one", SECOND)
-    own.deployed("1.0.0")
     alone = told()
     everywhere = (*production.hosts, BALANCER)
     before = {host: edge(host) for host in everywhere}
     try:
-        with newer_images(), asked_for(production, own, "one", "edges replaced with a route of one host"):
+        with newer_images(), asked_for(production, "one", "edges replaced with a route of one host"):
             run = own.play(PLAYBOOK, "-e", f"edge_image={NEWER}")
             assert run.code == 0, run.output
             says(run, ["VERDICT deployed: production", *(f"{host}: the edge was replaced: HAProxy 3" for host in everywhere)])
