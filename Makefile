@@ -81,13 +81,17 @@ lint: $(VENV)/.stamp ## Check style and types
 	yamllint --strict .
 	python -m tests.ansible_lint --offline
 
-# Twice as many as processors: half of the time of a unit goes by in waiting, for a disk or for a clock.
+# Apart from the plays: each worker reads all files of its target before its first test, which takes longer than most of them.
 .PHONY: unit
-unit: $(VENV)/.stamp ## Run the tests that need no Docker
-	pytest --numprocesses=$$((2 * $$(nproc))) --dist=loadfile --no-loadscope-reorder
+unit: $(VENV)/.stamp ## Run the units
+	pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder tests/unit tests/templates
+
+.PHONY: plays
+plays: $(VENV)/.stamp ## Run Ansible itself, with stand-ins for hosts
+	pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder tests/plays
 
 .PHONY: endings
-endings: $(VENV)/.stamp ## End every playbook in every way, and play what else `make unit` leaves out
+endings: $(VENV)/.stamp ## End every playbook in every way, and play what else `make plays` leaves out
 	pytest --numprocesses=auto --dist=loadfile -m deep tests/plays
 
 # With those that are not deep: property tests try more, and the table of damages is judged by all of its rows.
@@ -367,13 +371,13 @@ edge-checks: sandbox ## Time what HAProxy makes of hosts and replicas that misbe
 bench: provisioned ## Measure deploys beside their floor and beside docker compose
 	$(BIN)/python -m tests.bench
 
-# None of these needs the sandbox. Each line is one after the other, and the last one wants what "ml-gateway" installs.
+# None of these needs the sandbox. Each line is one after the other, and most of the last one want what "ml-gateway" installs.
 # So many lines that the processors have enough to do when the sandbox's tests have ended: most of these wait now and then. The lab
 # waits most; first it would find no image of the edge.
 EDGE := workflows lab
 CODE := lint unit
-SERVERS := migrations migration-tools backup supabase
-MODELS := ml-gateway logs flags monitoring
+SERVERS := plays migrations migration-tools supabase
+MODELS := ml-gateway logs flags monitoring backup
 
 .PHONY: test
 # What needs no sandbox takes the time that the sandbox's tests leave; shown when it fails. With $(MAKE) make -n would run it all.

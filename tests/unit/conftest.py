@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 # First, so that no other installed copy of the collection is tested by mistake; the root is there for tests.unit.simulation.
 sys.path[:0] = [str(ROOT / "collections"), str(ROOT)]
 
-from tests.cpu_seconds import pytest_runtest_call, pytest_runtest_setup, pytest_terminal_summary
+from tests.cpu_seconds import pytest_fixture_setup, pytest_runtest_call, pytest_runtest_setup, pytest_terminal_summary
 from tests.deep import pytest_collection_modifyitems
 from tests.hangs import never_hangs, pytest_configure
 from tests.unit.effort import examples
@@ -22,6 +22,7 @@ __all__ = [
     "never_hangs",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_fixture_setup",
     "pytest_runtest_call",
     "pytest_runtest_setup",
     "pytest_terminal_summary",

@@ -26,6 +26,7 @@ STAT_HEADER = (
     "chkdown,lastchg,downtime,qlimit,pid,iid,sid,throttle,lbtot,tracked,type,rate,rate_lim,rate_max,check_status,check_code,"
     "check_duration,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,hanafail,req_rate,req_rate_max,req_tot,cli_abrt,srv_abrt,"
 )
+_COLUMNS = {name: number for number, name in enumerate(STAT_HEADER.removeprefix("# ").split(","))}
 _SERVER = re.compile(r"    server (?P<slot>\S+) (?P<host>\S+):(?P<port>\d+)(?: track (?P<track>\S+))?(?P<disabled> disabled)?$")
 
 
@@ -92,7 +93,7 @@ class FakeHAProxy:
         # Whether its checks call a server down.
         self.calls_down: Callable[[Slot], bool] = lambda slot: False
         self._lock = threading.RLock()
-        self._over = threading.Event()
+        self._listening: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> FakeHAProxy:
@@ -101,14 +102,16 @@ class FakeHAProxy:
             listening = socket.socket(socket.AF_UNIX)
             listening.bind(str(self.root / "run" / f"{name}.sock"))
             listening.listen(64)
-            listening.settimeout(0.02)
+            self._listening.append(listening)
             thread = threading.Thread(target=self._serve, args=[listening, answer, name == "master"], daemon=True)
             self._threads.append(thread)
             thread.start()
         return self
 
     def __exit__(self, *unused: object) -> None:
-        self._over.set()
+        for listening in self._listening:
+            # Who waits for a connection is woken by it.
+            listening.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
 
@@ -154,15 +157,13 @@ class FakeHAProxy:
         self.worker = Worker(self.worker.pid + 10, slots, dict(line.split() for line in lines if not line.startswith("#")))
 
     def _serve(self, listening: socket.socket, answer: Callable[[str], str], keeps_open: bool) -> None:
-        with listening:
-            while not self._over.is_set():
-                with contextlib.suppress(TimeoutError):
-                    connection, _ = listening.accept()
-                    if self.patience == 0:
-                        connection.close()
-                        continue
-                    thread = threading.Thread(target=self._talk, args=[connection, answer, keeps_open], daemon=True)
-                    thread.start()
+        with listening, contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                if self.patience == 0:
+                    connection.close()
+                    continue
+                threading.Thread(target=self._talk, args=[connection, answer, keeps_open], daemon=True).start()
 
     def _talk(self, connection: socket.socket, answer: Callable[[str], str], keeps_open: bool) -> None:
         with connection, contextlib.suppress(OSError):
@@ -290,4 +291,7 @@ class FakeHAProxy:
 
 
 def _stat_line(values: Mapping[str, object]) -> str:
-    return ",".join(str(values.get(name, "")) for name in STAT_HEADER.removeprefix("# ").split(","))
+    fields = [""] * len(_COLUMNS)
+    for name, value in values.items():
+        fields[_COLUMNS[name]] = str(value)
+    return ",".join(fields)

@@ -41,8 +41,10 @@ class Workflow:
             ready = [name for name, job in waiting.items() if all(one in self.jobs for one in needs(job))]
             if not ready:
                 raise WorkflowError(f"{self.path}: {', '.join(waiting)} wait for each other, or for a job that is not there")
-            self.jobs[ready[0]] = self._job(ready[0], waiting.pop(ready[0]), ceiling)
-            self.run.jobs[f"{self.prefix}{ready[0]}"] = self.jobs[ready[0]]
+            # GitHub starts them all at once. The last one first: so a job that does not say for what it waits finds nothing.
+            name = ready[-1]
+            self.jobs[name] = self._job(name, waiting.pop(name), ceiling)
+            self.run.jobs[f"{self.prefix}{name}"] = self.jobs[name]
         called = self.tree["on"].get("workflow_call") if isinstance(self.tree["on"], dict) else None
         contexts = {"jobs": {name: {"outputs": job.outputs, "result": job.result} for name, job in self.jobs.items()}}
         return {name: text(value(one["value"], contexts)) for name, one in ((called or {}).get("outputs") or {}).items()}

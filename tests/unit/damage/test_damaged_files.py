@@ -8,7 +8,6 @@ What comes of it is the table in docs/damage.md. Regenerate it with python -m te
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from tests.unit.damage.files import (
     label_of,
     table,
 )
-from tests.unit.damage.prepared import PreparedHost, prepared_host
+from tests.unit.damage.prepared import PreparedHost
 
 ROOT = Path(__file__).parents[3]
 CASES = [(label, damage) for label in FILES for damage in DAMAGES if applies(label, damage)]
@@ -51,19 +50,6 @@ def each_time() -> set[tuple[str, str]]:
 def marked() -> list[Any]:
     chosen = each_time()
     return [pytest.param(*one, marks=[] if one in chosen else [pytest.mark.deep]) for one in CASES]
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PreparedHost, Callable[[], None]]]:
-    with prepared_host() as host:
-        yield host, host.keep(tmp_path_factory.mktemp("kept") / "host")
-
-
-@pytest.fixture
-def host(kept: tuple[PreparedHost, Callable[[], None]]) -> PreparedHost:
-    found, bring_back = kept
-    bring_back()
-    return found
 
 
 def test_every_file_of_a_real_host_is_in_the_table(host: PreparedHost) -> None:

@@ -7,9 +7,6 @@ replica of the prepared host has one of each file that it mounts, in a ``/proc``
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,36 +14,9 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.host import stale 
 from ansible_collections.morpheus.deploy.plugins.module_utils.service.mounted import MountedFile, look
 
 from tests.deep import cases
-from tests.unit.damage.prepared import PreparedHost, prepared_host
+from tests.unit.damage.edits import EDITS, by_rename, in_place, made
+from tests.unit.damage.prepared import PreparedHost
 
-
-@pytest.fixture
-def host() -> Iterator[PreparedHost]:
-    with prepared_host() as found:
-        yield found
-
-
-def _in_place(path: Path) -> None:
-    """``echo >>``: the same inode."""
-    with path.open("a") as stream:
-        stream.write("and more\n")
-
-
-def _by_rename(path: Path) -> None:
-    """``sed -i``: another one."""
-    other = path.with_name("sed")
-    other.write_text("something else\n")
-    other.chmod(path.stat().st_mode & 0o777)
-    other.replace(path)
-
-
-def _both(path: Path) -> None:
-    """The inode that replicas have mounted is changed, and is then at no path any more."""
-    _in_place(path)
-    _by_rename(path)
-
-
-EDITS = {"in place": _in_place, "by rename": _by_rename, "in place and then by rename": _both}
 # Where it lies below the stack -> where replicas see it.
 MOUNTED = {
     "secrets/session": "run/secrets/session",
@@ -104,8 +74,8 @@ def test_the_replicas_of_an_edit_that_was_put_right_by_another_file_are_named_an
     """As an older version of the collection put it right: nothing that lies on the host is wrong any more."""
     path = lies(host, "secrets/session")
     right, mode = path.read_bytes(), path.stat().st_mode & 0o777
-    _in_place(path)
-    _by_rename(path)
+    in_place(path)
+    by_rename(path)
     path.chmod(0o600)
     path.write_bytes(right)
     path.chmod(mode)
@@ -151,11 +121,11 @@ def test_an_owner_that_somebody_gave_is_damage_and_is_taken_back(host: PreparedH
 
 def test_content_that_was_removed_with_its_directory_is_seen_again_by_replicas_that_mount_the_directory(tmp_path: Path) -> None:
     """They go on seeing the directory that is gone, which is empty."""
-    file = MountedFile("file /etc/app/a.conf", "/etc/app/a.conf", look(_made(tmp_path / "release", "right"), "file", False))
-    source = _made(tmp_path / "content" / "app" / "a.conf", "right").parent
+    file = MountedFile("file /etc/app/a.conf", "/etc/app/a.conf", look(made(tmp_path / "release", "right"), "file", False))
+    source = made(tmp_path / "content" / "app" / "a.conf", "right").parent
     process = tmp_path / "7"
     details = {"State": {"Pid": 7}, "Mounts": [{"Type": "bind", "Source": str(source), "Destination": "/etc/app"}]}
-    _made(process / "mountinfo", f"1 0 0:1 / / rw - overlay overlay rw\n2 1 0:2 {source} /etc/app ro - ext4 /dev/sda rw\n")
+    made(process / "mountinfo", f"1 0 0:1 / / rw - overlay overlay rw\n2 1 0:2 {source} /etc/app ro - ext4 /dev/sda rw\n")
     (process / "root" / "etc").mkdir(parents=True)
     (process / "root" / "etc" / "app").symlink_to(source)
     with pytest.MonkeyPatch.context() as patch:
@@ -167,7 +137,7 @@ def test_content_that_was_removed_with_its_directory_is_seen_again_by_replicas_t
         (process / "root" / "etc" / "app").unlink()
         (process / "root" / "etc" / "app").mkdir()
         assert stale_module.stale(details, [file]) == ("/etc/app/a.conf",)
-        _made(process / "root" / "etc" / "app" / "a.conf", "right")
+        made(process / "root" / "etc" / "app" / "a.conf", "right")
         assert stale_module.stale(details, [file]) == ()
         # What is mounted over it is another mount's matter, and what nobody can look at is nobody's.
         (process / "root" / "etc" / "app" / "a.conf").unlink()
@@ -175,35 +145,3 @@ def test_content_that_was_removed_with_its_directory_is_seen_again_by_replicas_t
             stream.write("3 2 0:3 / /etc/app/a.conf ro - tmpfs tmpfs rw\n")
         assert stale_module.stale(details, [file]) == ()
         assert stale_module.stale({**details, "State": {"Pid": 8}}, [file]) == ()
-
-
-def _made(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def _can_mount() -> bool:
-    return subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode == 0
-
-
-@pytest.mark.skipif(not shutil.which("unshare") or not _can_mount(), reason="needs a mount namespace")
-@pytest.mark.parametrize("edit", EDITS)
-def test_the_kernel_shows_a_mount_as_these_tests_do(tmp_path: Path, edit: str) -> None:
-    source, target = _made(tmp_path / "my secrets" / "session", "right"), _made(tmp_path / "in it" / "session", "")
-    file = MountedFile("secret session", str(target), look(source, "secret session", False))
-    command = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && echo mounted && read end', str(source), str(target)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdin
-        assert process.stdout.readline() == "mounted\n"
-        details = {
-            "State": {"Pid": process.pid},
-            "Mounts": [{"Type": "bind", "Source": str(source), "Destination": str(target)}],
-        }
-        before = stale_module.stale(details, [file])
-        EDITS[edit](source)
-        after = stale_module.stale(details, [file])
-        process.stdin.close()
-    # By rename alone, the mount goes on showing what is right.
-    assert (before, after) == ((), (str(target),) if edit == "in place and then by rename" else ())

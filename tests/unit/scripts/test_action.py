@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import stat
 import subprocess
@@ -94,15 +93,13 @@ def test_a_summary_has_no_commands_of_the_log() -> None:
     ]
 
 
+_IMPORT = re.compile(r"^ *(?:from (\w[\w.]*) import |import (\w[\w., ]*)(?:#.*)?$)", re.MULTILINE)
+
+
 def imported(path: Path) -> set[str]:
-    """Packages of others that a file imports, at its head or later."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {one.name for one in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module or "")
-    return {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"ansible", "ansible_collections", ""}
+    """Packages of others that a file imports, at its head or later. By its lines: to parse some hundred files takes a second."""
+    names = {name.split()[0] for one, several in _IMPORT.findall(path.read_text()) for name in (one or several).split(",")}
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"ansible", "ansible_collections"}
 
 
 def test_everything_that_the_controller_imports_is_installed_as_it_was_tried() -> None:

@@ -99,8 +99,11 @@ def as_they_are(inventories: Path) -> None:
 
 
 def written(name: str, environment: str, secrets: dict[str, str], key: str = KEY) -> Change:
-    text = fingerprints.text(fingerprints.make(environment, key, secrets, "2026-11-24"))
-    return lambda inventories: (inventories / name / "fingerprints.json").write_text(text)
+    def write(inventories: Path) -> None:
+        text = fingerprints.text(fingerprints.make(environment, key, secrets, "2026-11-24"))
+        (inventories / name / "fingerprints.json").write_text(text)
+
+    return write
 
 
 SHARED = STAGING | {"api.SESSION_SECRET": "battery staple"}
