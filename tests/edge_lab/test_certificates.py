@@ -294,14 +294,15 @@ class Users:
     """New connections and ones that are kept, GET and POST, none tried again, by users who verify what they are shown."""
 
     context: ssl.SSLContext
-    going: bool = True
+    over: threading.Event = field(default_factory=threading.Event)
     failed: list[str] = field(default_factory=list)
     asked: int = 0
     seen: set[bytes] = field(default_factory=set)
 
     def run(self) -> None:
         kept = self._open()
-        while self.going:
+        # Some 80 requests a second: as many as it can would take the processor from who renews.
+        while not self.over.wait(0.05):
             for method in ("GET", "POST"):
                 one = self._open()
                 self._ask(one, method)
@@ -341,7 +342,7 @@ def test_a_renewal_fails_no_request_and_reloads_nothing(lab: Lab, old: str) -> N
             time.sleep(0.05)
     finally:
         for one in users:
-            one.going = False
+            one.over.set()
         for thread in threads:
             thread.join()
     assert (done.code, done.file["verdict"]) == (0, "done"), done.words

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.hangs import HANGS_AFTER_SECONDS
+from tests.unit import characters
 from tests.unit.effort import examples
 
 RENDERED = [
@@ -152,7 +153,7 @@ def parsed(text: str) -> dict[str, str]:
 LETTERS = f"{string.ascii_letters}_"
 names = st.tuples(st.sampled_from(LETTERS), st.text(f"{LETTERS}{string.digits}", max_size=8)).map("".join)
 nasty_text = st.text(st.sampled_from(list("$\"'\\#`{}()=: \t\n\r%!&;~ntaxu0é🧀\u2028\x7f")), max_size=20)
-any_text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
+any_text = characters.text(max_size=40, without="\0")
 
 
 @given(st.dictionaries(names, nasty_text | any_text, max_size=6))

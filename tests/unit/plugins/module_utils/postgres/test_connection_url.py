@@ -4,7 +4,8 @@ import pytest
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.module_utils.postgres.url import parse, project_problem, projects, scrubbed
 from hypothesis import given
-from hypothesis import strategies as st
+
+from tests.unit import characters
 
 TWO_WAYS = "can be read in two ways; percent-encode @ : / ? # in its user and its password"
 NO_HOST = "names no host that can be connected to"
@@ -66,7 +67,7 @@ def test_a_url_of_two_meanings_is_refused_without_a_word_of_it(url: str, problem
     assert str(caught.value) == problem
 
 
-@given(st.text())
+@given(characters.text())
 def test_whatever_a_url_holds_no_message_quotes_it(text: str) -> None:
     said = ""
     try:

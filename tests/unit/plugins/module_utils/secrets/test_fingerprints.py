@@ -20,7 +20,8 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.secrets.fingerprin
     text,
 )
 from hypothesis import given, settings
-from hypothesis import strategies as st
+
+from tests.unit import characters
 
 KEY = "key-of-all-environments"
 SECRETS = {"api.DATABASE_URL": "postgresql://staging", "api.SESSION_SECRET": "correct horse", "ml.ML_API_KEY": "staging-runpod"}
@@ -32,7 +33,7 @@ def made(environment: str, secrets: dict[str, str], key: str = KEY, today: str =
 
 
 @settings(max_examples=10)
-@given(st.text(), st.text())
+@given(characters.text(), characters.text())
 def test_a_fingerprint_is_32_hexadecimal_digits_and_the_same_every_time(key: str, value: str) -> None:
     found = fingerprint(key, value)
     assert found == fingerprint(key, value)

@@ -17,12 +17,14 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.words.masking impo
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from tests.unit import characters
+
 # What parsers and encoders stumble over is more frequent than by chance.
 CHARACTERS = st.sampled_from("'\"$\\`#={}() \t\n!%&*?~|;<>@:,/+-_aZ0é漢😀")
-VALUES = st.text(CHARACTERS | st.characters(exclude_categories=["Cs"], exclude_characters="*"), min_size=8, max_size=80).filter(
+VALUES = st.text(CHARACTERS | characters.CHARACTERS.filter(lambda one: one != "*"), min_size=8, max_size=80).filter(
     lambda value: strength(value) is Strength.ANYWHERE and strength(value.strip()) is Strength.ANYWHERE
 )
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+TEXTS = characters.text(max_size=60)
 
 Encoding = Callable[[str], str]
 
@@ -88,7 +90,7 @@ def test_text_without_secrets_is_not_changed(value: str, text: str) -> None:
     assert masker.mask(text) == text
 
 
-@given(text=st.text(max_size=200))
+@given(text=characters.text(max_size=200))
 def test_nobody_who_knows_nothing_changes_anything_but_passwords_of_urls(text: str) -> None:
     assume("://" not in text)
     assert Masker().mask(text) == text
@@ -181,7 +183,7 @@ def test_a_value_that_is_broken_over_lines_is_masked_in_each(text: str) -> None:
         assert set(lines) == {STARS}
 
 
-@given(lines=st.lists(st.text(max_size=20).map(lambda text: text.replace("\n", "")), max_size=6), value=VALUES)
+@given(lines=st.lists(characters.text(max_size=20).map(lambda text: text.replace("\n", "")), max_size=6), value=VALUES)
 def test_lines_without_secrets_are_not_changed(lines: list[str], value: str) -> None:
     masker = Masker([("NAME", value)])
     assume(not masker.finds("\n".join(lines)) and not any("://" in line for line in lines))

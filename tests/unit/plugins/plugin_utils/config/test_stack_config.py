@@ -13,7 +13,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.config.check impor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit import flags_file
+from tests.unit import characters, flags_file
 from tests.unit.effort import examples
 
 ROOT = Path(__file__).parents[5]
@@ -1423,8 +1423,13 @@ def test_no_kind_of_secrets_can_make_their_values_appear(source: Path, secrets: 
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-1, 70_000) | st.floats(allow_nan=True) | st.text(max_size=5) | st.just("/health"),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 70_000)
+    | st.floats(allow_nan=True)
+    | characters.text(max_size=5)
+    | st.just("/health"),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(characters.text(max_size=5), children, max_size=3),
     max_leaves=5,
 )
 PLACES: list[tuple[Any, ...]] = [

@@ -5,7 +5,8 @@ import yaml
 from ansible_collections.morpheus.deploy.plugins.module_utils.base.errors import DeployError
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.encrypted import text as variables_text
 from hypothesis import given
-from hypothesis import strategies as st
+
+from tests.unit import characters
 
 NASTY = [
     "",
@@ -128,7 +129,7 @@ def test_every_value_reads_back_as_it_was_given(value: str) -> None:
     assert (variables_text.read(text, "key"), yaml.safe_load(text)) == (value, {"a": 1, "key": value})
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+texts = characters.text(without="\0")
 
 
 @given(value=texts, other=texts)

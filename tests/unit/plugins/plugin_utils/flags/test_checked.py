@@ -12,6 +12,7 @@ from ansible_collections.morpheus.deploy.plugins.plugin_utils.flags.checked impo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit import characters
 from tests.unit.flags_file import TEN, TEN_KNOWN, TEN_SAID, boolean, document, share, text, theme
 
 TODAY = datetime.date(2026, 11, 27)
@@ -122,7 +123,7 @@ def test_a_flag_past_its_date_and_one_that_is_missing_are_told_and_stop_nobody()
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        st.none() | st.booleans() | st.integers() | characters.text(max_size=5),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
