@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.hangs import HANGS_AFTER_SECONDS
 from tests.plays import apart, played
 from tests.plays.played import BIN, OUT_OF_REACH, ROOT, Done
 
@@ -108,7 +109,7 @@ class Fleet:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + HANGS_AFTER_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

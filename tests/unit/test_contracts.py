@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.unit import quick_yaml
 from tests.unit.documented import documentation, named, own, variants
@@ -250,7 +249,7 @@ def test_values_that_may_be_secret_are_never_logged(name: str, monkeypatch: pyte
 
 @each_module
 def test_the_examples_of_a_module_are_named_tasks_with_options_that_exist(name: str) -> None:
-    tasks = yaml.safe_load(module(name).EXAMPLES)
+    tasks = quick_yaml.load(module(name).EXAMPLES)
     known = set(documentation(name).get("options", {}))
     assert tasks
     for task in tasks:
@@ -262,7 +261,7 @@ def test_the_examples_of_a_module_are_named_tasks_with_options_that_exist(name: 
 
 @each_module
 def test_every_value_that_a_module_returns_has_a_sample(name: str) -> None:
-    returned = yaml.safe_load(module(name).RETURN)
+    returned = quick_yaml.load(module(name).RETURN)
     assert returned
     for key, value in returned.items():
         assert {"description", "returned", "type", "sample"} <= set(value), key
@@ -277,24 +276,24 @@ def test_a_filter_is_documented_and_called_as_its_file(name: str) -> None:
     assert documented["name"] == name
     assert undescribed(documented["options"]) == []
     assert list(found.FilterModule().filters()) == [name]
-    assert all(task["name"] for task in yaml.safe_load(found.EXAMPLES))
-    assert "sample" in yaml.safe_load(found.RETURN)["_value"]
+    assert all(task["name"] for task in quick_yaml.load(found.EXAMPLES))
+    assert "sample" in quick_yaml.load(found.RETURN)["_value"]
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
 def test_a_lookup_is_documented_and_called_as_its_file(name: str) -> None:
     found = importlib.import_module(f"{COLLECTION}.plugins.lookup.{name}")
-    documentation = yaml.safe_load(found.DOCUMENTATION)
+    documentation = quick_yaml.load(found.DOCUMENTATION)
     assert documentation["name"] == name
     assert undescribed(documentation["options"]) == []
-    assert all(f"morpheus.deploy.{name}" in str(task) for task in yaml.safe_load(found.EXAMPLES))
-    assert "sample" in yaml.safe_load(found.RETURN)["_raw"]
+    assert all(f"morpheus.deploy.{name}" in str(task) for task in quick_yaml.load(found.EXAMPLES))
+    assert "sample" in quick_yaml.load(found.RETURN)["_raw"]
 
 
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_a_callback_is_documented_and_called_as_its_file(name: str) -> None:
     found = importlib.import_module(f"{COLLECTION}.plugins.callback.{name}")
-    assert yaml.safe_load(found.DOCUMENTATION)["name"] == name
+    assert quick_yaml.load(found.DOCUMENTATION)["name"] == name
     assert f"morpheus.deploy.{name}" == found.CallbackModule.CALLBACK_NAME
 
 
