@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass, replace
 
@@ -251,14 +252,17 @@ def test_there_is_no_change_of_a_rollout_that_is_taken_back_at_which_it_must_not
             host.flaky = {NEW}
         return host
 
-    whole = hurts_users()
-    assert whole.run().failures
-    for after in range(whole.changes):
+    assert hurts_users().run().failures
+    # Until one ends before it is killed. How many changes that takes is not the same each time: services roll side by side, and
+    # now and then one has made another step before it hears of the other's trouble.
+    for after in itertools.count():
         host = hurts_users()
-        assert crash(host, after)
+        if not crash(host, after):
+            break
         host.want([replace(service, fingerprint="old") for service in host.desired.values()])
         outcome = host.run()
         assert (after, outcome.failures, host.violations, host.misses()) == (after, [], [], [])
+    assert after >= 10
 
 
 @every_order
