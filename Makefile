@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # Python compiles what is imported, once; of Ansible's collections that is little.
 PIP_OPTIONS := --quiet --no-compile
 PIP := python -m pip install $(PIP_OPTIONS)
-# In a venv that has none of its own.
+# In a venv that has none of its own, and is made by the Python of .venv, whichever that is.
 PIP_IN = $(BIN)/python -m pip --python $(1)/bin/python install $(PIP_OPTIONS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What is not written is compiled again by each of some thousand processes.
@@ -165,7 +165,7 @@ backfill: $(VENV)/.stamp postgres ## Fill a million rows beside traffic, and mea
 	$(BIN)/python -m tests.bench.backfill
 
 $(VENV)/migration-tools/.stamp: $(VENV)/.stamp
-	$(PYTHON) -m venv --without-pip $(@D)
+	$(BIN)/python -m venv --without-pip $(@D)
 	$(call PIP_IN,$(@D)) --group migration-tools
 	@touch $@
 
@@ -174,7 +174,7 @@ migration-tools: $(VENV)/migration-tools/.stamp postgres ## Ask Alembic and Djan
 	$(VENV)/migration-tools/bin/python -m pytest tests/migration_tools
 
 $(VENV)/services/.stamp: $(VENV)/.stamp
-	$(PYTHON) -m venv --without-pip $(@D)
+	$(BIN)/python -m venv --without-pip $(@D)
 	$(call PIP_IN,$(@D)) --group services
 	@touch $@
 
@@ -258,7 +258,7 @@ $(WORKFLOW_TOOLS)/.stamp: tests/workflows/tools/package-lock.json tests/workflow
 	@mkdir -p $(WORKFLOW_TOOLS)
 	cp tests/workflows/tools/package.json tests/workflows/tools/package-lock.json $(WORKFLOW_TOOLS)/
 	cd $(WORKFLOW_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
-	$(PYTHON) -m venv --without-pip $(WORKFLOW_TOOLS)/venv
+	$(BIN)/python -m venv --without-pip $(WORKFLOW_TOOLS)/venv
 	$(call PIP_IN,$(WORKFLOW_TOOLS)/venv) --no-deps --requirement tests/workflows/tools/requirements.txt
 	@touch $@
 
@@ -280,7 +280,7 @@ $(SUPABASE_TOOLS)/.stamp: tests/supabase/tools/package-lock.json tests/supabase/
 	@mkdir -p $(SUPABASE_TOOLS)
 	cp tests/supabase/tools/package.json tests/supabase/tools/package-lock.json $(SUPABASE_TOOLS)/
 	cd $(SUPABASE_TOOLS) && npm ci --silent --no-audit --no-fund --ignore-scripts
-	$(PYTHON) -m venv --without-pip $(SUPABASE_TOOLS)/venv
+	$(BIN)/python -m venv --without-pip $(SUPABASE_TOOLS)/venv
 	$(call PIP_IN,$(SUPABASE_TOOLS)/venv) --requirement tests/supabase/tools/requirements.txt
 	@touch $@
 
