@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Collection
 
@@ -21,4 +22,8 @@ def text(min_size: int = 0, max_size: int | None = None, without: Collection[str
 
 def of(*categories: str) -> st.SearchStrategy[str]:
     """A character whose category begins with one of these ("Cc", "L"), halves of pairs included."""
-    return st.sampled_from([one for one in map(chr, range(0x11000)) if unicodedata.category(one).startswith(categories)])
+    return st.deferred(lambda: st.sampled_from(_in(categories)))
+
+
+def _in(categories: tuple[str, ...]) -> list[str]:
+    return [one for one in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(one).startswith(categories)]

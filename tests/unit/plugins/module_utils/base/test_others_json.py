@@ -20,14 +20,12 @@ from ansible_collections.morpheus.deploy.plugins.module_utils.logs.sources impor
 from ansible_collections.morpheus.deploy.plugins.modules import stack_migration
 from ansible_collections.morpheus.deploy.plugins.plugin_utils.run import log_lines
 
-# None of these ends. Which of them Python gives up before it has come to the last level depends on its version.
-ENDLESS = ["[" * 60000, '{"checks":' * 6000]
-# Whole, and looked through level by level.
-WHOLE = [
+DEEP = [
+    *("[" * 60000, '{"checks":' * 60000),
+    # Whole, and looked through level by level.
     *('{"checks":{"a":' + '{"status":' * depth + '"down"' + "}" * (depth + 2) for depth in (101, 400, 900, 990)),
     *('{"level":' + "[" * depth + "]" * depth + "}" for depth in (101, 400, 900, 990)),
 ]
-DEEP = [*ENDLESS, *WHOLE]
 _ABOUT = {"environment": "production", "host": "app-1"}
 
 
@@ -62,7 +60,7 @@ def test_what_is_nested_without_end_is_no_json_for_anybody(reader: str, text: st
 
 @pytest.mark.parametrize("text", DEEP, ids=lambda text: f"{text[:12]} {len(text)}")
 def test_it_is_told_as_every_other_text_that_is_no_json(text: str) -> None:
-    with pytest.raises(ValueError, match="nested more than 100 deep" if text in WHOLE else "nested more than|Expecting value"):
+    with pytest.raises(ValueError, match="nested more than 100 deep"):
         others_json.loads(text)
 
 
